@@ -1,0 +1,1 @@
+"""The contract in Python: event types, topics, codec and rpc stubs, generated from schemas/"""

@@ -1,0 +1,1 @@
+"""The only consume loop: subscriptions, ticks, requests and the outbox, with one way out"""

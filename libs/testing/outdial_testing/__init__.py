@@ -1,0 +1,1 @@
+"""Memory broker, virtual clock and the contract cases every broker and port must pass"""

@@ -1,0 +1,1 @@
+"""One fact row per attempt, and what is counted from it"""

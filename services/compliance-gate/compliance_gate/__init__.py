@@ -1,0 +1,1 @@
+"""Decides whether a call may be placed: clearance, redeem, suppression, ledger"""

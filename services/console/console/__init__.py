@@ -1,0 +1,1 @@
+"""Where people act: campaigns, agents, wrap-up"""

@@ -1,0 +1,1 @@
+"""Folds an attempt into exactly one disposition"""

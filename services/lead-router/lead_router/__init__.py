@@ -1,0 +1,1 @@
+"""Decides which lead is called next: intake, dedupe, schedule, retries, supply"""

@@ -1,0 +1,1 @@
+"""Places the call: SIP, RTP, detection, agent legs, bridge"""

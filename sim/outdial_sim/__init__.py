@@ -1,0 +1,1 @@
+"""The outside world, never deployed: carrier, callees, agents, CRM"""
