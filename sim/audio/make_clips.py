@@ -1,4 +1,4 @@
-"""Makes the committed clips of the simulated world (raw mu-law, 8,000 Hz, mono) and `clips.yaml`, which tells them apart.
+"""Makes the committed clips of the simulated world (raw mu-law, 8,000 Hz, mono) and their `clips.yaml`.
 
 Needs the Debian packages espeak-ng (1.51) and sox (14.4) and is run only when a text changes; whoever runs the
 simulation plays the committed files. File names are hashes of voice and text, because a file name is one of the things
@@ -162,8 +162,9 @@ INTERCEPT = Line(
 )
 SAFE_HARBOUR = Line(
     voice="en-us+f2",
-    text="This is a message from Example Limited. Call 1, 2 1 2, 5 5 5, 0 1 0 0. To opt out, press 9.",
-    words_per_minute=185,
+    text="This is a message from Example Limited, call one two one two, five five five, oh one hundred. "
+    "To opt out press 9.",
+    words_per_minute=200,
 )
 # GR-674 intercept: low first tone, long; low second, short; third always 1776.7 Hz, long.
 SIT_TONES = ((913.8, 0.274), (1370.6, 0.274), (1776.7, 0.380))
