@@ -1,1 +1,1 @@
-"""The outside world, never deployed: carrier, callees, agents, CRM"""
+"""The outside world of outdial: carrier, callees, agents and a CRM. It speaks wire protocols only and imports no service."""

@@ -1,0 +1,92 @@
+"""Bytes on Kafka: Confluent wire format (magic 0, 4-byte schema id, Avro binary) around the released schemas."""
+
+from __future__ import annotations
+
+import io
+import json
+from functools import cache
+from typing import Any
+
+import fastavro
+
+from outdial_contracts.base import Event
+from outdial_contracts.events import EVENTS
+from outdial_contracts.registry import SCHEMAS
+
+MAGIC = 0
+
+
+class CodecError(Exception):
+    """The bytes are not an event of the contract; `reason` is the dead-letter reason."""
+
+    reason = "MALFORMED"
+
+
+class UnknownSchema(CodecError):
+    """The schema id was never released."""
+
+    reason = "SCHEMA_UNKNOWN"
+
+
+class WrongTopic(CodecError):
+    """The bytes are a good event of another topic."""
+
+    reason = "WRONG_TOPIC"
+
+
+def encode(event: Event) -> bytes:
+    """The event in the wire format, under the newest released schema of its topic.
+
+    Raises:
+        CodecError: a field has the wrong type; the text names topic and field type, never the value.
+    """
+    schema_id, schema = _writer(event.TOPIC)
+    out = io.BytesIO()
+    out.write(bytes([MAGIC]) + schema_id.to_bytes(4, "big"))
+    try:
+        fastavro.schemaless_writer(out, schema, event.to_record())
+    except (TypeError, ValueError, AttributeError) as error:
+        raise CodecError(f"{event.TOPIC}: a field does not fit its schema ({type(error).__name__})") from error
+    return out.getvalue()
+
+
+def decode(data: bytes, topic: str) -> Event:
+    """The event in `data`, read with today's schema whatever released version wrote it.
+
+    Raises:
+        UnknownSchema: the id is not in the registry.
+        WrongTopic: the id belongs to another topic.
+        CodecError: not the wire format, truncated, or trailing bytes.
+    """
+    if len(data) < 5 or data[0] != MAGIC:
+        raise CodecError(f"not the wire format: {len(data)} bytes")
+    schema_id = int.from_bytes(data[1:5], "big")
+    if schema_id not in SCHEMAS:
+        raise UnknownSchema(f"schema id {schema_id} was never released")
+    if SCHEMAS[schema_id].topic != topic:
+        raise WrongTopic(f"schema id {schema_id} belongs to {SCHEMAS[schema_id].topic}, not {topic}")
+    return EVENTS[topic].from_record(_read(data, schema_id, topic))
+
+
+def _read(data: bytes, schema_id: int, topic: str) -> dict[str, Any]:
+    body = io.BytesIO(data[5:])
+    newest_id, newest = _writer(topic)
+    reader = None if newest_id == schema_id else newest
+    try:
+        record = fastavro.schemaless_reader(body, _parsed(schema_id), reader)
+    except Exception as error:  # fastavro raises what it meets in damaged bytes: EOFError, IndexError, ValueError, ...
+        raise CodecError(f"{topic}: {type(error).__name__} while reading {len(data)} bytes") from error
+    if body.read(1) or not isinstance(record, dict):
+        raise CodecError(f"{topic}: bytes after the record")
+    return record
+
+
+@cache
+def _writer(topic: str) -> tuple[int, Any]:
+    newest = max((s for s in SCHEMAS.values() if s.topic == topic), key=lambda s: s.version)
+    return newest.id, _parsed(newest.id)
+
+
+@cache
+def _parsed(schema_id: int) -> Any:
+    return fastavro.parse_schema(json.loads(SCHEMAS[schema_id].schema))

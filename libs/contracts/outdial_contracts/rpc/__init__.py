@@ -1,0 +1,1 @@
+"""rpc stubs, generated from schemas/rpc by `make contracts`."""

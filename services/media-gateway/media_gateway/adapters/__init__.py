@@ -1,0 +1,1 @@
+"""The ports, kept: each module opens one kind of connection."""
