@@ -15,7 +15,7 @@ from outdial_contracts.base import Topic
 
 TOPICS: dict[str, Topic] = {
 '''
-REGISTRY_HEAD = '''"""Every released writer schema by id, generated from schemas/registry.yaml by `make contracts`. Do not edit."""
+REGISTRY_HEAD = '''"""Every released writer schema by id, by `make contracts`. Do not edit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def topics_module(contract: Contract) -> str:
     rows = [
         f"    {t.name!r}: Topic(name={t.name!r}, key={t.key!r}, partitions={t.partitions}, cleanup={t.cleanup!r}, "
         f"retention_ms={t.retention_ms}, producers={t.producers!r}, consumers={t.consumers!r}, "
-        f"dead_letter={t.dead_letter!r}, partition_field={t.partition_field!r}, restricted={t.access == 'restricted'}),\n"
+        f"dead_letter={t.dead_letter!r}, partition_field={t.partition_field!r}, "
+        f"restricted={t.access == 'restricted'}),\n"
         for t in contract.topics.values()
     ]
     return TOPICS_HEAD + "".join(rows) + "}\n"

@@ -1,4 +1,4 @@
-"""Every released writer schema by id, generated from schemas/registry.yaml by `make contracts`. Do not edit."""
+"""Every released writer schema by id, by `make contracts`. Do not edit."""
 
 from __future__ import annotations
 
