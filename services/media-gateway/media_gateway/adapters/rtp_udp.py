@@ -15,6 +15,7 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -66,7 +67,8 @@ class MediaPort(asyncio.DatagramProtocol):
     """One media leg on one even UDP port; made by `MediaPump.open_port` only.
 
     `on_frame(leg, int16[160])` is called once per 20 ms while it is set and the leg is not bridged;
-    `on_digit(leg, key)` once per key pressed, bridged or not. An exception out of either stops the pump and leaves `MediaPump.run`.
+    `on_digit(leg, key)` once per key pressed, bridged or not. An exception out of either ends
+    the pump's `run`.
     """
 
     def __init__(self, *, pump: MediaPump, local: Address, draw_bits: Callable[[int], int]) -> None:
@@ -158,8 +160,7 @@ class MediaPort(asyncio.DatagramProtocol):
     # asyncio.DatagramProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # asyncio's own is no subclass in Python 3.11
 
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
         try:
@@ -333,6 +334,12 @@ class MediaPump:
         """Ends `run`; open legs stay open until they are closed."""
         if self._finished is not None and not self._finished.done():
             self._finished.set_result(None)
+
+    def close(self) -> None:
+        """Ends `run` and closes every leg still open."""
+        self.stop()
+        for leg in tuple(self._legs.values()):
+            leg.close()
 
     def stats(self) -> PumpStats:
         """Returns the punctuality figures since the start."""
