@@ -114,10 +114,12 @@ class Authenticator:
         self._password_of = password_of
         self._lifetime_seconds = lifetime_seconds
         self._counts: dict[str, int] = {}
+        self._issued = 0
 
     def challenge(self, now: float, *, stale: bool = False) -> str:
         """A WWW-Authenticate value; MD5, as desk phones rarely know more. `now` in monotonic seconds."""
-        nonce = self._sign(f"{int(now * 1000):x}")
+        self._issued += 1  # two phones challenged in one millisecond must not share a nonce and its counts
+        nonce = self._sign(f"{int(now * 1000):x}.{self._issued:x}")
         flag = ", stale=true" if stale else ""
         return f'Digest realm="{self._realm}", nonce="{nonce}", algorithm=MD5, qop="auth"{flag}'
 
@@ -148,7 +150,7 @@ class Authenticator:
         made, _, _ = nonce.partition("-")
         if not hmac.compare_digest(self._sign(made).encode("utf-8", "replace"), nonce.encode("utf-8", "replace")):
             return False
-        return 0 <= now * 1000 - int(made, 16) + 1 <= self._lifetime_seconds * 1000 + 1
+        return 0 <= now * 1000 - int(made.partition(".")[0], 16) + 1 <= self._lifetime_seconds * 1000 + 1
 
     def _counts_up(self, params: dict[str, str], now: float) -> bool:
         nonce, text = params["nonce"], params.get("nc", "")
@@ -163,11 +165,21 @@ class Authenticator:
         return f"{made}-{hmac.new(self._key, made.encode('utf-8', 'replace'), hashlib.sha256).hexdigest()[:32]}"
 
 
+def username_of(value: str | None) -> str:
+    """The user name in an Authorization value, "" when there is none; worth something only once verified."""
+    return _params(value or "").get("username", "")
+
+
 def _parse_challenge(value: str) -> Challenge | None:
     params = _params(value)
     algorithm = params.get("algorithm", "MD5").upper()
     offered = [qop.strip().lower() for qop in params.get("qop", "").split(",") if qop.strip()]
-    if algorithm not in _HASHES or "nonce" not in params or "realm" not in params or (offered and "auth" not in offered):
+    if (
+        algorithm not in _HASHES
+        or "nonce" not in params
+        or "realm" not in params
+        or (offered and "auth" not in offered)
+    ):
         return None
     if any(_UNSAFE.search(params.get(name, "")) for name in ("realm", "nonce", "opaque")):
         return None

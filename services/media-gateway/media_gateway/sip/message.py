@@ -1,7 +1,8 @@
 """SIP messages over UDP: bytes to Request or Response and back (RFC 3261 sections 7 and 18.3).
 
-Reading is tolerant where carriers and phones differ (compact names, folding, case, bare LF, several values in a line,
-no Content-Length); what cannot be routed safely is a RemoteProtocolError. Writing is strict: no line break gets through.
+Reading is tolerant where carriers and phones differ (compact names, folding, case, bare LF, several values in one
+line, no Content-Length); what cannot be routed safely is a RemoteProtocolError. Writing is strict: no line
+break gets through.
 """
 
 import re

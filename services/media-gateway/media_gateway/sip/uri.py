@@ -104,9 +104,7 @@ def parse_uri(text: str) -> Uri:
     tail = tail.partition("?")[0]
     hostport, semicolon, params = tail.partition(";")
     host, port = parse_hostport(hostport)
-    return Uri(
-        scheme=scheme, user=user if at else None, host=host, port=port, params=parse_params(semicolon + params)
-    )
+    return Uri(scheme=scheme, user=user if at else None, host=host, port=port, params=parse_params(semicolon + params))
 
 
 def parse_name_addr(text: str) -> NameAddr:
