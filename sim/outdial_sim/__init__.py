@@ -1,1 +1,1 @@
-"""The outside world of outdial: carrier, callees, agents and a CRM. It speaks wire protocols only and imports no service."""
+"""The outside world of outdial: carrier, callees, agents and a CRM. Wire protocols only; it imports no service."""

@@ -1,7 +1,7 @@
 """Who answers a number and how: every draw is a hash of (seed, E.164, what), so the order of calls changes nothing.
 
-No timing here may tell the kind beyond what a real network tells: post-dial delay, the choice between 180 and 183, and the
-pause before a greeting are drawn alike for every kind. Ring times differ only where the scenario says so.
+No timing here may tell the kind beyond what a real network tells: post-dial delay, the choice between 180 and 183,
+and the pause before a greeting are drawn alike for every kind. Ring times differ only where the scenario says so.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ BUSY_REASON_SHARE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class CalleePlan:
-    """Everything a callee will do, fixed before the call arrives. Seconds count from the accepted INVITE, the alert or the answer."""
+    """All a callee will do, fixed before the call arrives; seconds count from the accepted INVITE, alert or answer."""
 
     kind: Kind
     pdd_seconds: float

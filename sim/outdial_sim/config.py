@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """OUTDIAL_SIM_CARRIER_USER, OUTDIAL_SIM_CARRIER_PASSWORD (both "outdial"), OUTDIAL_API_KEY, OUTDIAL_WEBHOOK_SECRET (empty)."""
+    """OUTDIAL_SIM_CARRIER_USER and _PASSWORD (default "outdial"), OUTDIAL_API_KEY, OUTDIAL_WEBHOOK_SECRET (empty)."""
 
     carrier_user: str
     carrier_password: str

@@ -1,4 +1,4 @@
-"""Hearing by loudness alone: whether and since when somebody speaks on a line. Pure; `now` is unix seconds."""
+"""Hearing by loudness alone: whether and since when somebody speaks on a line. Pure; `now` is seconds of one clock."""
 
 from collections import deque
 

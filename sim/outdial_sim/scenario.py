@@ -1,4 +1,4 @@
-"""scenario.yaml: the simulated world as frozen data. Unknown keys and broken bounds are errors naming field and rule."""
+"""scenario.yaml: the simulated world as frozen data. Unknown keys and broken bounds name field and rule."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentsSpec:
-    """How many agents there are and how long they talk and wrap up (log-normal with mean and coefficient of variation)."""
+    """How many agents and how long they talk and wrap up (log-normal: mean, coefficient of variation)."""
 
     count: int
     login_spread_seconds: float

@@ -1,13 +1,14 @@
 """Everything callees and agents play, as mu-law bytes at 8 kHz: clips by role, and synthesised tones.
 
-Clips come from `audio/clips.yaml` beside the package (roles -> files). `synthetic()` makes speech-like noise instead, for
-tests and for machines without the clips.
+Clips come from `audio/clips.yaml` beside the package (roles -> files). `synthetic()` makes speech-like noise instead,
+for tests and for machines without the clips.
 """
 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -43,7 +44,7 @@ ALIASES = {"human_conversation": Role.HUMAN_FILLER, "carrier_intercept": Role.IN
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """mu-law audio; speech lies in bytes [start, end), what is outside are the clip's own tones (SIT before, beep after)."""
+    """mu-law audio; speech is bytes [start, end), outside are the clip's own tones (SIT before, beep after)."""
 
     audio: bytes
     speech_start: int
@@ -139,7 +140,7 @@ def special_information_tones() -> bytes:
 
 
 def _read(folder: Path, entry: object, role: Role) -> Clip:
-    values = entry if isinstance(entry, dict) else {"file": entry}
+    values: dict[str, Any] = entry if isinstance(entry, dict) else {"file": entry}
     file = folder / str(values.get("file"))
     if file.suffix != ".ulaw" or not file.is_file():
         raise VoicesError(f"a clip of the role {role} is not a .ulaw file that exists")
@@ -160,7 +161,9 @@ def _time(seconds: float) -> Wave:
 
 def _tone(hertz: tuple[float, ...], seconds: float) -> Wave:
     time = _time(seconds)
-    return np.sum([np.sin(2 * math.pi * tone * time) for tone in hertz], axis=0) / len(hertz)
+    waves: list[Wave] = [np.sin(2 * math.pi * tone * time) for tone in hertz]
+    mean: Wave = np.stack(waves).mean(axis=0)
+    return mean
 
 
 def _encode(wave: Wave) -> bytes:

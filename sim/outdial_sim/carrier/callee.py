@@ -1,7 +1,7 @@
-"""A callee on the line: what it plays in the next 20 ms, given what it heard. Pure; times are unix seconds.
+"""A callee on the line: what it plays in the next 20 ms, given what it heard. Pure; times are seconds of one clock.
 
-Phases: quiet -> early (ringback or SIT) -> greeting -> waiting -> conversing, or recording, or deaf. The step of each phase
-is one function; an event is a name that the carrier's journal records.
+Phases: quiet -> early (ringback or SIT) -> greeting -> waiting -> conversing, or recording, or deaf. The step of each
+phase is one function; an event is a name that the carrier's journal records.
 """
 
 from collections import deque

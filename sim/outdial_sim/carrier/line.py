@@ -1,4 +1,4 @@
-"""The media of one call: an RTP socket, the callee that speaks through it and the ear that listens. Driven every 20 ms."""
+"""The media of one call: RTP socket, the callee that speaks through it, the ear that listens. Driven every 20 ms."""
 
 import random
 import socket

@@ -1,4 +1,4 @@
-"""The carrier's socket: routes SIP messages to calls, runs their deadlines and the 20 ms media tick, writes the journal.
+"""The carrier's socket: routes SIP messages to calls, runs their deadlines and the media tick, writes the journal.
 
 Clock: `loop.time()` drives everything; the journal's `t` is that plus the offset to unix time measured once at start.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from outdial_sim.callees import plan_of
+from outdial_sim.callees import kind_of, plan_of
 from outdial_sim.carrier.callee import Callee
 from outdial_sim.carrier.line import Line, open_rtp_socket
 from outdial_sim.carrier.uas import Local, MediaTo, Note, Output, Send, UasCall
@@ -108,7 +108,8 @@ class Carrier(asyncio.DatagramProtocol):
             self._receive_outside(message, source)
             return
         if message.to_tag not in (None, live.call.local.tag) and not message.status:
-            self._answer(message, source, 481)
+            if message.method != "ACK":
+                self._answer(message, source, 481)
             return
         self._perform(live, live.call.receive(message, source, self._loop.time()))
 
@@ -274,7 +275,7 @@ class Carrier(asyncio.DatagramProtocol):
         self._journal.write(t, event=event, call_id=invite.call_id, callee_kind=kind, to=number, **fields)
 
     def _kind(self, number: str) -> Kind | None:
-        return plan_of(self._scenario, number).kind if number else None
+        return kind_of(self._scenario.callees, self._scenario.seed, number) if number else None
 
     def _wall(self) -> float:
         return self._loop.time() + self._offset

@@ -37,7 +37,7 @@ class IllegalTransition(RuntimeError):
 
 
 _S, _E = UasState, UasEvent
-# A CANCEL that crosses our 200 changes nothing (RFC 3261 9.2); a caller may BYE an unacknowledged or early dialog (15.1.2).
+# A CANCEL that crosses our 200 changes nothing (RFC 3261 9.2); a caller may BYE an early dialog (15.1.2).
 TRANSITIONS: dict[tuple[UasState, UasEvent], UasState] = {
     (_S.ROUTING, _E.ALERT): _S.ALERTING,
     (_S.ROUTING, _E.ANSWER): _S.ANSWERED,

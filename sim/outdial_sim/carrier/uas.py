@@ -1,8 +1,8 @@
 """One call at the called side: SIP transactions and dialog without I/O (RFC 3261 sections 9, 13, 15, 17.2).
 
 Fed with messages and the time, it returns what to send and what to do; `next_deadline` says when `tick` is due.
-Theory: the plan's timers (post-dial delay, ring) and the protocol's timers (retransmission of final responses until ACK,
-of our BYE until its response) live in one dictionary of deadlines; each deadline has one function.
+Theory: the plan's timers (post-dial delay, ring) and the protocol's timers (repeating final responses until the ACK,
+our BYE until its response) live in one dictionary of deadlines; each deadline has one function.
 Nothing on the wire depends on the callee's kind except the final status a real network would send.
 """
 
@@ -30,7 +30,7 @@ class Send:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """Something that happened: ringing, early_media, answered, confirmed, cancelled, bye_received, hung_up, call_over."""
+    """Something that happened: ringing, early_media, answered, confirmed, cancelled, bye_received, hung_up, ..."""
 
     event: str
     reason: str | None = None

@@ -46,7 +46,7 @@ class Packetiser:
 
 
 def unpack(data: bytes) -> RtpPacket | None:
-    """One received packet, or None for what is not RTP version 2 (RTCP, STUN, noise); padding and extensions are removed."""
+    """One received packet, or None for what is not RTP version 2 (RTCP, STUN); padding and extensions are removed."""
     if len(data) < 12 or data[0] >> 6 != 2:
         return None
     first, second, sequence, timestamp, ssrc = _HEADER.unpack_from(data)

@@ -27,7 +27,7 @@ class MalformedMessage(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class SipMessage:
-    """A request (method, uri) or a response (status, phrase); header names keep their spelling, compact ones are expanded."""
+    """A request (method, uri) or a response (status, phrase); compact header names are expanded."""
 
     method: str = ""
     uri: str = ""
@@ -121,7 +121,7 @@ def response(
     extra: Headers = (),
     body: bytes = b"",
 ) -> SipMessage:
-    """A response to `request` (RFC 3261 8.2.6): Via with received and rport (RFC 3581), From, To, Call-ID and CSeq copied."""
+    """A response to `request` (RFC 3261 8.2.6); Via gets received and rport (RFC 3581)."""
     vias = request.all("Via")
     vias[0] = _answered_via(vias[0], source)
     to = request.need("To")
