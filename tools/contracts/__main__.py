@@ -53,9 +53,10 @@ def _rpc_stubs() -> dict[Path, str]:
     """The rpc modules as protoc writes them, imports made absolute."""
     with tempfile.TemporaryDirectory() as folder:
         protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{SCHEMAS / 'rpc'}", "outdial.proto"]
-        plugin = f"--plugin=protoc-gen-mypy={Path(sys.executable).with_name('protoc-gen-mypy')}"
-        outs = [f"--python_out={folder}", f"--grpc_python_out={folder}", f"--mypy_out={folder}"]
-        subprocess.run([*protoc, plugin, *outs], check=True, capture_output=True)
+        tools = Path(sys.executable).parent
+        plugins = [f"--plugin=protoc-gen-{name}={tools / f'protoc-gen-{name}'}" for name in ("mypy", "mypy_grpc")]
+        outs = [f"--{kind}_out={folder}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+        subprocess.run([*protoc, *plugins, *outs], check=True, capture_output=True)
         stubs = {PACKAGE / "rpc" / p.name: p.read_text() for p in sorted(Path(folder).iterdir())}
     fixed = {
         p: t.replace("import outdial_pb2 as", "from outdial_contracts.rpc import outdial_pb2 as")

@@ -1,0 +1,1 @@
+"""Pure decisions of the gateway: admission, call states, endings, agent legs."""
