@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from outdial_sim.http_server import Reply, Request, serve
+from outdial_sim.http_server import Reply, Request, serving
 from outdial_sim.journal import Journal
 from outdial_sim.stopping import until_signalled
 
@@ -131,9 +131,5 @@ def sign(key: bytes, content: bytes) -> str:
 async def receive(host: str, port: int, log: Path, secret: str) -> None:
     """Serve webhooks until SIGINT or SIGTERM."""
     with Journal(log) as journal:
-        server = await serve(host, port, WebhookReceiver(journal, secret).handle)
-        try:
+        async with serving(host, port, WebhookReceiver(journal, secret).handle):
             await until_signalled()
-        finally:
-            server.close()
-            await server.wait_closed()

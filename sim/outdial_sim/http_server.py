@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -44,19 +45,35 @@ class Reply:
 Handler = Callable[[Request], Reply]
 
 
-async def serve(host: str, port: int, handler: Handler) -> asyncio.Server:
-    """Listen and answer every request with `handler`; the caller closes the server."""
+@asynccontextmanager
+async def serving(host: str, port: int, handler: Handler) -> AsyncIterator[int]:
+    """Answer every request with `handler`; yields the port, and ends every connection at the end."""
+    connections: set[asyncio.Task[None]] = set()
 
     async def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await _exchange(reader, writer, handler):
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.LimitOverrunError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.LimitOverrunError, asyncio.CancelledError):
             return
         finally:
             writer.close()
 
-    return await asyncio.start_server(on_connection, host, port)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(on_connection(reader, writer))
+        connections.add(task)
+        task.add_done_callback(connections.discard)
+
+    server = await asyncio.start_server(accept, host, port)
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        for task in connections:
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+        await server.wait_closed()
+        await asyncio.sleep(0)
 
 
 async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> bool:

@@ -94,10 +94,10 @@ def synthetic() -> Voices:
     """Speech-like noise of plausible lengths for every role; always the same."""
     seconds = {
         Role.HUMAN_GREETING: (0.6, 0.9, 1.3),
-        Role.VOICEMAIL_GREETING: (5.5, 7.0),
+        Role.VOICEMAIL_GREETING: (5.0, 5.5),
         Role.HUMAN_FILLER: (1.2, 2.0),
         Role.AGENT_SPEECH: (3.0, 4.0),
-        Role.INTERCEPT: (5.0,),
+        Role.INTERCEPT: (2.5,),
     }
     clips = {
         role: tuple(_whole(speech_like(length, seed=place * 10 + index)) for index, length in enumerate(lengths))

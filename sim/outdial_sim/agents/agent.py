@@ -112,6 +112,10 @@ class Agent:
         self._note("leg_up" if up else "leg_down", reason=reason or None)
         self._inbox.put_nowait(PHONE_UP if up else PHONE_REFUSED if reason in REFUSALS else PHONE_DOWN)
 
+    def on_malformed(self, rule: str) -> None:
+        """The phone got a datagram that it could not use."""
+        self._note("malformed", reason=rule)
+
     def on_frame(self, now: float) -> None:
         """20 ms of the phone; notes the first callee audio of the call in hand."""
         self.phone.frame(now)

@@ -106,7 +106,12 @@ async def _seat(
     rtp_socket = open_rtp_socket(options.host)
     waiting: list[Agent] = []
     _, phone = await loop.create_datagram_endpoint(
-        lambda: AgentPhone(rtp_socket, speech, lambda up, reason: waiting[0].on_leg(up, reason)),
+        lambda: AgentPhone(
+            rtp_socket,
+            speech,
+            on_leg=lambda up, reason: waiting[0].on_leg(up, reason),
+            on_malformed=lambda rule: waiting[0].on_malformed(rule),
+        ),
         local_addr=(options.host, 0),
     )
     agent = Agent(

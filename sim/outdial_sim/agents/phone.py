@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from outdial_sim.agents.leg import AgentLeg, Caller, Down, LegState, Output, SendTo, Up
 from outdial_sim.hearing import Ear
@@ -29,13 +29,21 @@ class SipAccount:
 
 
 class AgentPhone(asyncio.DatagramProtocol):
-    """One phone with its own SIP and RTP sockets; `on_leg(up, reason)` hears of every change."""
+    """One phone with its own SIP and RTP sockets; `on_leg(up, reason)` hears of every change, `on_malformed(rule)` of
+    every datagram that could not be used."""
 
-    def __init__(self, rtp_socket: socket.socket, speech: Clip, on_leg: Callable[[bool, str], None]) -> None:
+    def __init__(
+        self,
+        rtp_socket: socket.socket,
+        speech: Clip,
+        on_leg: Callable[[bool, str], None],
+        on_malformed: Callable[[str], None],
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._rtp = rtp_socket
         self._speech = speech.audio
         self._on_leg = on_leg
+        self._on_malformed = on_malformed
         self._account: SipAccount | None = None
         self._leg: AgentLeg | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -54,12 +62,11 @@ class AgentPhone(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport; called by asyncio."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
         self._host, self._port = transport.get_extra_info("sockname")[:2]
 
     def connect(self, account: SipAccount) -> None:
-        """Call the gateway, and again whenever the leg dies, until `hang_up`; a leg that is up stays on the same URI."""
+        """Call the gateway, and again whenever the leg dies, until `hang_up`; a leg that is up stays unless moved."""
         moved = self._account is not None and account.uri != self._account.uri
         self._account = account
         if self._leg is None:
@@ -88,11 +95,13 @@ class AgentPhone(asyncio.DatagramProtocol):
         self.ear = Ear()
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """One SIP datagram; what cannot be read is dropped, as a phone does. Called by asyncio."""
+        """One SIP datagram. Called by asyncio."""
         if self._leg is None:
             return
-        with suppress(sip.MalformedMessage, sdp.MalformedSdp):
+        try:
             self._perform(self._leg.receive(sip.parse(data), addr[:2], self._loop.time()))
+        except (sip.MalformedMessage, sdp.MalformedSdp) as error:
+            self._on_malformed(str(error))
 
     def frame(self, now: float) -> None:
         """20 ms of media: listen, then speak (in a call) or keep the stream alive (once a second)."""

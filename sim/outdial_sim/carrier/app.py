@@ -3,13 +3,14 @@
 import asyncio
 import secrets
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from outdial_sim.carrier.control import routes
 from outdial_sim.carrier.server import Carrier
-from outdial_sim.http_server import serve
+from outdial_sim.http_server import serving
 from outdial_sim.journal import Journal
 from outdial_sim.scenario import Scenario
 from outdial_sim.stopping import until_signalled
@@ -51,13 +52,11 @@ async def run(scenario: Scenario, voices: Voices, options: CarrierOptions) -> No
     """Serve until SIGINT or SIGTERM."""
     with Journal(options.log) as journal:
         carrier = await start(scenario, voices, journal, options)
-        control = None
         try:
-            if options.control_port is not None:
-                control = await serve(options.host, options.control_port, partial(routes, carrier))
-            await until_signalled()
+            async with AsyncExitStack() as stack:
+                if options.control_port is not None:
+                    control = serving(options.host, options.control_port, partial(routes, carrier))
+                    await stack.enter_async_context(control)
+                await until_signalled()
         finally:
-            if control is not None:
-                control.close()
-                await control.wait_closed()
             carrier.close()

@@ -156,7 +156,9 @@ class Callee:
 
     def _step_conversing(self, now: float) -> None:
         """Answers when spoken to, stays for a while, and leaves when nobody speaks any more."""
-        silent_since = max(self._last_heard or now, self._since)
+        first = now if self._first_heard is None else self._first_heard
+        last = now if self._last_heard is None else self._last_heard
+        silent_since = max(last, self._since)
         if self._queue:
             self._since = now
         elif self._heard_seconds >= SPOKEN_TO_SECONDS and now - silent_since >= ANSWER_AFTER_PAUSE_SECONDS:
@@ -165,7 +167,7 @@ class Callee:
             self._heard_seconds = 0.0
         elif now - silent_since >= 2 * self.plan.patience_seconds:
             self._hangs_up = "silence"
-        elif now - (self._first_heard or now) >= self.plan.stay_seconds:
+        elif now - first >= self.plan.stay_seconds:
             self._hangs_up = "finished"
 
     def _step_recording(self, now: float) -> None:

@@ -33,7 +33,7 @@ def parse(body: bytes) -> AudioStream:
         raise MalformedSdp("no audio stream")
     media = media.split("\nm=")[0]
     words = media.split("\n", 1)[0].split()
-    if len(words) < 4 or not words[0].isdigit():
+    if len(words) < 3 or not words[0].isdigit():
         raise MalformedSdp("the media line must have port, profile and formats")
     host = re.search(r"^c=IN IP4 (\S+)", media, re.MULTILINE) or re.search(r"^c=IN IP4 (\S+)", session, re.MULTILINE)
     codecs = tuple(int(word) for word in words[2:] if word in ("0", "8"))
