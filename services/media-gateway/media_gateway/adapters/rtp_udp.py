@@ -269,13 +269,17 @@ class MediaPort(asyncio.DatagramProtocol):
 
 
 class MediaPump:
-    """Opens legs and drives all of them from one timer; `run` returns after `stop` and raises what a leg raised."""
+    """Opens legs and drives all of them from one timer; `run` returns after `stop` and raises what a leg raised.
+
+    `on_tick()`, when set, is called after the legs of each tick: the place to judge a batch of frames.
+    """
 
     def __init__(self, *, host: str, ports: PortPool, draw_bits: Callable[[int], int] = secrets.randbits) -> None:
         self._host = host
         self._ports = ports
         self._draw_bits = draw_bits
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.on_tick: Callable[[], None] | None = None
         self._legs: dict[int, MediaPort] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._finished: asyncio.Future[None] | None = None
@@ -390,3 +394,5 @@ class MediaPump:
         self._ticks += 1
         for leg in tuple(self._legs.values()):
             leg.tick()
+        if self.on_tick is not None:
+            self.on_tick()

@@ -83,7 +83,9 @@ class Activity:
         return max(floor + above, profile.quietest_speech_dbov)
 
     def _bursts(self, active: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
-        edges = np.flatnonzero(np.diff(active, prepend=False, append=False)).tolist()
+        framed = np.zeros(len(active) + 2, dtype=np.bool_)  # np.diff with prepend costs four times as much
+        framed[1:-1] = active
+        edges = (framed[1:] != framed[:-1]).nonzero()[0].tolist()
         bursts: list[tuple[int, int]] = []
         for start, end in zip(edges[::2], edges[1::2], strict=True):
             if bursts and (start - bursts[-1][1]) * FRAME_MS <= self._profile.joined_gap_ms:

@@ -64,14 +64,14 @@ class EarlyMediaDetector:
 
     def __init__(self, activity: ActivityProfile | None = None) -> None:
         self.state = EarlyMedia.SILENT
-        self._ear = Ear()
+        self.ear = Ear()
         self._tones = ToneTracker()
         self._activity = Activity(activity or ActivityProfile())
         self._frames = 0
 
     def feed(self, frame: NDArray[np.int16]) -> EarlyVerdict | None:
         """Takes int16[160]; returns a verdict on the frame that changes it, None on every other."""
-        return self.feed_heard(self._ear.hear(frame))
+        return self.feed_heard(self.ear.hear(frame))
 
     def feed_heard(self, heard: Heard) -> EarlyVerdict | None:
         """The same for callers that judge many channels in one `spectrum.hear_windows`."""

@@ -89,7 +89,7 @@ class AnswerDetector:
         self.profile = profile or Profile()
         self.beep_started_ms: int | None = None
         self.verdict: Verdict | None = None
-        self._ear = Ear()
+        self.ear = Ear()
         self._tones = ToneTracker()
         self._activity = Activity(self.profile.activity)
         self._frames = 0
@@ -99,7 +99,7 @@ class AnswerDetector:
 
     def feed(self, frame: NDArray[np.int16]) -> Verdict | None:
         """Takes int16[160]; returns the verdict on the frame that decides, None on every other."""
-        return self.feed_heard(self._ear.hear(frame))
+        return self.feed_heard(self.ear.hear(frame))
 
     def feed_heard(self, heard: Heard) -> Verdict | None:
         """The same for callers that judge many channels in one `spectrum.hear_windows`."""

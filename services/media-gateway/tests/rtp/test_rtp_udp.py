@@ -82,7 +82,7 @@ async def test_a_tone_crosses_the_bridge_both_ways_in_either_law(callee_codec: C
         at_agent, at_callee = hears(agent), hears(callee)
         ended = await asyncio.gather(callee.play(tone(1000, 0.6)), agent.play(tone(500, 0.6)))
         await until(lambda: len(loud(at_agent)) >= 25 and len(loud(at_callee)) >= 25)
-        assert ended == [True, True]
+        assert all(ended)
         assert loudest_hz(loud(at_agent)[:25]) == pytest.approx(1000, abs=10)
         assert loudest_hz(loud(at_callee)[:25]) == pytest.approx(500, abs=10)
         assert agent.stats().received.lost == 0
@@ -106,6 +106,16 @@ async def test_a_leg_that_sends_nothing_is_heard_as_silence_at_the_frame_rate() 
         heard = hears(trunk)
         await until(lambda: len(heard) >= 10)
         assert not loud(heard)
+
+
+async def test_the_tick_ends_after_every_leg_was_heard() -> None:
+    async with running_pump(GATEWAY_PORTS) as gateway:
+        legs = [await gateway.open_port() for _ in range(2)]
+        heard = [hears(leg) for leg in legs]
+        counts: list[tuple[int, int]] = []
+        gateway.on_tick = lambda: counts.append((len(heard[0]), len(heard[1])))
+        await until(lambda: len(counts) >= 3)
+        assert all(one == other for one, other in counts)
 
 
 async def test_media_goes_to_where_it_comes_from_rather_than_to_what_the_sdp_said() -> None:
