@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from media_gateway.detection.spectrum import Heard
 from media_gateway.detection.tones import TRANSITIONS, ToneEvent, ToneState, ToneTracker
@@ -58,3 +60,23 @@ def test_the_next_tone_begins_where_the_last_one_ends() -> None:
 
 def test_every_state_knows_what_a_frame_without_a_line_means() -> None:
     assert {(state, ToneEvent.NONE) for state in ToneState} <= set(TRANSITIONS)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Heard,
+            level_dbov=st.floats(-80, 0),
+            first_hz=st.sampled_from([425.0, 430.0, 470.0, 914.0, 2100.0]),
+            first_share=st.sampled_from([0.3, 0.7, 0.95]),
+            second_hz=st.sampled_from([450.0, 480.0, 1371.0]),
+            second_share=st.sampled_from([0.01, 0.15, 0.4]),
+            fsk_share=st.just(0.0),
+        ),
+        max_size=80,
+    )
+)
+def test_no_sequence_of_frames_leaves_the_table(heard: list[Heard]) -> None:
+    tracker = track(heard)
+    assert all(run.ended for run in tracker.runs if run is not tracker.current)
+    assert all(0 <= run.start_frame <= run.last_frame < len(heard) for run in tracker.runs)
