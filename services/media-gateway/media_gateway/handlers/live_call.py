@@ -259,9 +259,10 @@ class LiveCall:
         self._deps.media.bridge(leg, phone)
         self._bridged_at = self._now()
         self._move(CallMove.CLAIMED)
-        while phone.stats().sent == sent_before and self._deps.clock.monotonic() < heard_at + FIRST_AUDIO_SECONDS:
-            await asyncio.sleep(0.002)  # noqa: ASYNC110 (the relay counts packets and must not wait for anybody)
-        delay_ms = (self._deps.clock.monotonic() - heard_at) * 1000
+        # The relay counts packets and must not wait for anybody, so it is asked.
+        while phone.stats().sent == sent_before and self._elapsed(heard_at) < FIRST_AUDIO_SECONDS:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+        delay_ms = self._elapsed(heard_at) * 1000
         self._log.progress(ProgressStage.BRIDGED, self._bridged_at, audio_delay_ms=delay_ms, **who)
         await self._until_over(call, self._deps.clock.monotonic() + self._max_duration_seconds)
         self._deps.media.unbridge(leg)
@@ -339,6 +340,9 @@ class LiveCall:
 
     def _move(self, what: CallMove) -> None:
         self.state = move(self.state, what)
+
+    def _elapsed(self, since_seconds: float) -> float:
+        return self._deps.clock.monotonic() - since_seconds
 
     def _now(self) -> datetime:
         return self._deps.clock.now()

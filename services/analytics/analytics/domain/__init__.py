@@ -1,0 +1,1 @@
+"""Pure: the fact row of an attempt, and rates over rows."""

@@ -1,0 +1,64 @@
+"""call.disposition -> a fact row; compliance.blocked, clearance.closed -> how an offer ended that is no attempt."""
+
+from __future__ import annotations
+
+import msgspec
+
+from analytics.domain.facts import connect_rate_by_local_hour, fact_of
+from analytics.ports import Deps
+from outdial_contracts.events import CallDisposition, ClearanceClosed, CloseOutcome, ComplianceBlocked
+from outdial_runtime.outcome import NOTHING, Drop, Outcome
+from outdial_runtime.service import Answer, HttpReply, Received, Request
+
+
+async def on_call_disposition(message: Received[CallDisposition], deps: Deps) -> Outcome:
+    """The newest revision wins, in any order of arrival."""
+    kept = await deps.facts.put(fact_of(message.event))
+    return NOTHING if kept else Drop("OLDER_REVISION")
+
+
+async def on_compliance_blocked(message: Received[ComplianceBlocked], deps: Deps) -> Outcome:
+    """The gate blocked an offer."""
+    event = message.event
+    reasons = [reason.value for reason in event.reasons]
+    await deps.facts.put_offer_end(event.attempt_id, event.campaign_id, "BLOCKED", reasons, event.blocked_at)
+    return NOTHING
+
+
+async def on_clearance_closed(message: Received[ClearanceClosed], deps: Deps) -> Outcome:
+    """A cleared offer was refused or lapsed; a redeemed one gets its row from its disposition."""
+    event = message.event
+    if event.outcome is CloseOutcome.REDEEMED:
+        return Drop("AN_ATTEMPT")
+    reasons = [event.reason.value, *(reason.value for reason in event.block_reasons)]
+    await deps.facts.put_offer_end(event.attempt_id, event.campaign_id, event.outcome.value, reasons, event.closed_at)
+    return NOTHING
+
+
+async def on_get_facts(request: Request, deps: Deps) -> Answer:
+    """GET /v1/facts?campaign_id=: all rows, JSON."""
+    campaign_id = request.query.get("campaign_id", "")
+    if not campaign_id:
+        return _missing("campaign_id")
+    rows = await deps.facts.of_campaign(campaign_id)
+    body = {"rows": msgspec.to_builtins(rows), "offer_ends": await deps.facts.offer_ends(campaign_id)}
+    return Answer(reply=HttpReply(body=body))
+
+
+async def on_get_connect_rate(request: Request, deps: Deps) -> Answer:
+    """GET /v1/connect-rate?campaign_id=: by the callee's local hour, numerators and denominators."""
+    campaign_id = request.query.get("campaign_id", "")
+    if not campaign_id:
+        return _missing("campaign_id")
+    rows = await deps.facts.of_campaign(campaign_id)
+    return Answer(reply=HttpReply(body={"campaign_id": campaign_id, "hours": connect_rate_by_local_hour(rows)}))
+
+
+def _missing(name: str) -> Answer:
+    problem = {
+        "type": "about:blank",
+        "title": "Bad request",
+        "status": 400,
+        "detail": f"query parameter {name} is absent",
+    }
+    return Answer(reply=HttpReply(status=400, body=problem, content_type="application/problem+json"))
