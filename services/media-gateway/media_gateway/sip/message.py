@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from media_gateway.sip.errors import LocalProtocolError, RemoteProtocolError
-from media_gateway.sip.uri import NameAddr, Via, parse_name_addr, parse_uri, parse_via, split_unquoted
+from media_gateway.sip.uri import NameAddr, Via, parse_name_addr, parse_via, split_unquoted
 
 Headers = tuple[tuple[str, str], ...]
 """(canonical name, value) pairs in wire order."""
@@ -266,6 +266,5 @@ def _validate(message: Request | Response) -> None:
     if isinstance(message, Request):
         if message.cseq.method != message.method:
             raise RemoteProtocolError("CSeq counts another method")
-        parse_uri(message.uri)
     else:
         _ = message.cseq
