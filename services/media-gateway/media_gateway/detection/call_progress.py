@@ -1,4 +1,4 @@
-"""Names the tones of a telephone network: ringback, busy, reorder (ITU-T E.180) and special information tones (GR-674).
+"""Names the tones of a telephone network: ringback, busy, reorder (ITU-T E.180) and special information tones (E.180; Bellcore).
 
 Ringback and busy share their frequencies in most countries, so the cadence decides: a ring lasts 0.9 s or more, or is
 one of the dual tones that only ring, or the double ring of 0.4 s, 0.2 s, 0.4 s; busy and congestion are equal bursts
@@ -48,13 +48,13 @@ _SIT_LONG_MS = 330
 _SIT_MIN_MS, _SIT_MAX_MS = 180, 560
 _SIT_THIRD_MIN_MS = 100
 
-# (first high, first long, second high, second long) -> meaning; Bellcore's encodings, with both of no-circuit in use.
+# (first high, first long, second high, second long) -> meaning, after Bellcore's encodings as operators describe them.
 _SIT_MEANING: dict[tuple[bool, bool, bool, bool], Tone] = {
     (False, False, False, False): Tone.SIT_INTERCEPT,
     (True, True, False, False): Tone.SIT_VACANT,
     (True, True, True, True): Tone.SIT_NO_CIRCUIT,
     (False, True, False, True): Tone.SIT_NO_CIRCUIT,
-    (False, True, False, False): Tone.SIT_NO_CIRCUIT,
+    (False, True, False, False): Tone.SIT_NO_CIRCUIT,  # in no description found; so labelled in our corpus
     (False, False, True, True): Tone.SIT_REORDER,
     (True, False, False, True): Tone.SIT_REORDER,
     (True, False, True, True): Tone.SIT_REORDER,
