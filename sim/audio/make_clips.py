@@ -166,7 +166,7 @@ SAFE_HARBOUR = Line(
     "To opt out press 9.",
     words_per_minute=200,
 )
-# Bellcore's intercept: low first tone, long; low second, short; third always 1776.7 Hz, long.
+# Bellcore's intercept: low and short, low and short; the third is always 1776.7 Hz, long.
 SIT_TONES = ((913.8, 0.274), (1370.6, 0.274), (1776.7, 0.380))
 
 

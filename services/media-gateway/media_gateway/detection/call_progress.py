@@ -1,4 +1,4 @@
-"""Names the tones of a telephone network: ringback, busy, reorder (ITU-T E.180) and special information tones (E.180; Bellcore).
+"""Names the tones of a telephone network (ITU-T E.180): ringback, busy, reorder, and special information tones (SIT).
 
 Ringback and busy share their frequencies in most countries, so the cadence decides: a ring lasts 0.9 s or more, or is
 one of the dual tones that only ring, or the double ring of 0.4 s, 0.2 s, 0.4 s; busy and congestion are equal bursts
