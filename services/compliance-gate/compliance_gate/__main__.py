@@ -1,0 +1,23 @@
+"""`compliance-gate` or `compliance-gate run`: the service; other words: its tools."""
+
+from __future__ import annotations
+
+import sys
+
+import outdial_runtime
+from compliance_gate import cli
+from compliance_gate.app import NAME, build_service
+from compliance_gate.config import Config
+
+
+def main() -> None:
+    """Runs the service or one of its tools."""
+    arguments = sys.argv[1:]
+    if arguments in ([], ["run"]):
+        outdial_runtime.run(build_service(Config.from_env()), outdial_runtime.RunConfig.from_env(NAME))
+        return
+    sys.exit(cli.main(arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Adapters: PostgreSQL, signing key, rule pack files."""

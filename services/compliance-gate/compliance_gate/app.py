@@ -1,0 +1,109 @@
+"""Composition root of compliance-gate: opens adapters, hands them to handlers, says what it consumes and serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import resources
+from pathlib import Path
+
+import asyncpg
+
+from compliance_gate.adapters.postgres import PostgresStore
+from compliance_gate.adapters.rule_pack import load_rule_pack, pin_time_zones
+from compliance_gate.adapters.signing import Ed25519Signer
+from compliance_gate.config import Config
+from compliance_gate.domain.ledger import Chain, Frontier
+from compliance_gate.domain.live import LiveBook
+from compliance_gate.handlers import http, ledger, offers
+from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed
+from compliance_gate.handlers.dispositions import on_call_disposition
+from compliance_gate.handlers.preflight import post_preflight
+from compliance_gate.handlers.redeem import redeem
+from compliance_gate.handlers.suppressions import on_suppression_submitted, suppress
+from compliance_gate.ports import Deps
+from outdial_contracts.base import Event
+from outdial_contracts.events import (
+    CallDisposition,
+    CampaignPublished,
+    LeadReady,
+    OfferReturned,
+    StopChanged,
+    SuppressionSubmitted,
+)
+from outdial_runtime.migrations import migrate
+from outdial_runtime.service import GrpcMethod, HttpRoute, Read, Service, Subscription, Tick, Toolkit
+
+NAME = "compliance-gate"
+MIGRATIONS = Path(str(resources.files("compliance_gate") / "migrations"))
+STATEMENT_TIMEOUT_SECONDS = 5.0
+
+SUBSCRIPTIONS: dict[type[Event], Subscription] = {
+    LeadReady: Subscription(handler=offers.on_lead_ready),
+    OfferReturned: Subscription(handler=offers.on_offer_returned),
+    CallDisposition: Subscription(handler=on_call_disposition),
+    SuppressionSubmitted: Subscription(handler=on_suppression_submitted),
+    CampaignPublished: Subscription(handler=on_campaign_published, read=Read.WHOLE),
+    StopChanged: Subscription(handler=on_stop_changed, read=Read.WHOLE),
+}
+TICKS = (
+    Tick(handler=offers.lapse_expired, every_seconds=1.0),
+    Tick(handler=ledger.checkpoint, every_seconds=5.0),
+)
+REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
+    GrpcMethod(service="Clearance", method="Redeem", handler=redeem),
+    GrpcMethod(service="Clearance", method="Suppress", handler=suppress),
+    HttpRoute(method="GET", path="/v1/keys", handler=http.get_keys),
+    HttpRoute(method="POST", path="/v1/preflight", handler=post_preflight),
+    HttpRoute(method="POST", path="/v1/suppressions", handler=http.post_suppressions),
+    HttpRoute(method="POST", path="/v1/opt-outs", handler=http.post_opt_out),
+    HttpRoute(method="GET", path="/v1/evidence/{attempt_id}", handler=http.get_evidence),
+    HttpRoute(method="GET", path="/v1/ledger/export", handler=http.get_export),
+    HttpRoute(method="GET", path="/v1/stats", handler=http.get_stats),
+)
+
+
+def build_service(config: Config) -> Service:
+    """The service; nothing is opened before the runtime enters `build`."""
+
+    def build(toolkit: Toolkit) -> AbstractAsyncContextManager[Deps]:
+        return _open(config, toolkit)
+
+    return Service(name=NAME, build=build, subscriptions=SUBSCRIPTIONS, ticks=TICKS, requests=REQUESTS)
+
+
+@asynccontextmanager
+async def _open(config: Config, toolkit: Toolkit) -> AsyncIterator[Deps]:
+    """Opens key, rules and database, migrates, and begins this boot's ledger chains."""
+    pack = load_rule_pack(config.rule_pack_files, tzdata=pin_time_zones())
+    signer = Ed25519Signer.load(config.signing_key_file)
+    boot_id = toolkit.chance.token()
+    chains = {chain: f"{boot_id}.{chain.value}" for chain in Chain}
+    async with asyncpg.create_pool(
+        config.postgres_dsn, min_size=2, max_size=config.pool_size, command_timeout=STATEMENT_TIMEOUT_SECONDS
+    ) as pool:
+        await migrate(pool, MIGRATIONS)
+        store = PostgresStore(pool, toolkit.table_outbox(pool), chains)
+        boot = {
+            "boot_id": boot_id,
+            "clock_shifted": toolkit.clock.shifted,
+            "rule_pack": pack.version,
+            "tzdata": pack.tzdata,
+            "key_id": signer.key_id,
+            "at": toolkit.clock.now().isoformat(),
+        }
+        for chain in Chain:
+            await store.open_chain(chain, boot)
+        yield Deps(
+            store=store,
+            signer=signer,
+            tokens=config.token_keys,
+            pack=pack,
+            live=LiveBook(),
+            outbox=toolkit.outbox,
+            clock=toolkit.clock,
+            pause=asyncio.sleep,
+            chains=chains,
+            frontiers={chain_id: Frontier() for chain_id in chains.values()},
+        )

@@ -1,0 +1,1 @@
+"""Pure decisions of the gate: no time, chance, environment or I/O."""

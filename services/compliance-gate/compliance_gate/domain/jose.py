@@ -1,0 +1,48 @@
+"""Compact JWS with alg `Ed25519` (RFC 8037, RFC 9864) over canonical JSON; pure functions of key and bytes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, OKPKey
+from joserfc.jws import JWSRegistry
+
+from compliance_gate.domain.ledger import canonical
+
+ALGORITHM: Final = "Ed25519"
+REGISTRY = JWSRegistry(algorithms=[ALGORITHM])
+
+
+def sign(claims: Mapping[str, Any], key: OKPKey) -> str:
+    """A compact JWS; its header names the key."""
+    return jws.serialize_compact({"alg": ALGORITHM, "kid": key.kid}, canonical(claims), key, registry=REGISTRY)
+
+
+def public_part(key: OKPKey) -> dict[str, Any]:
+    """The JWK without its private part."""
+    return {**key.as_dict(private=False), "alg": ALGORITHM, "use": "sig"}
+
+
+def verify(token: str, keys: KeySet) -> Mapping[str, Any] | None:
+    """The JSON claims of a compact JWS, or None unless one of the keys signed exactly these bytes.
+
+    Base64url leaves spare bits in a last character; a token that is not in its one canonical form is refused too.
+    """
+    try:
+        if not all(_is_canonical_base64(part) for part in token.split(".")):
+            return None
+        claims = json.loads(jws.deserialize_compact(token, keys, registry=REGISTRY).payload)
+    except (ValueError, JoseError, binascii.Error):
+        return None
+    return claims if isinstance(claims, dict) else None
+
+
+def _is_canonical_base64(part: str) -> bool:
+    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=") == part

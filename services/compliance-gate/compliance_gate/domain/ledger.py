@@ -1,0 +1,161 @@
+"""The ledger: hash chains of canonical JSON records, RFC 6962 roots over them, and their offline verification.
+
+Theory of operation. Each process boot opens one chain per kind (decisions, redemptions), so a chain has one writer.
+Record n's hash covers its sequence number, its predecessor's hash and its body; the first record names the head of the
+chain before it, so a whole chain can't vanish unnoticed. A checkpoint is a JWS over {chain_id, seq, head, root}; the
+root is the RFC 6962 Merkle tree head over the record hashes. An export is lines of canonical JSON: records in order,
+then checkpoints, then one signed manifest that names every chain's length and head, so that a missing tail is a
+mismatch too. Every byte of a line is significant: a line must equal its own canonical form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+GENESIS_PREVIOUS = "0" * 64
+
+
+class Chain(StrEnum):
+    """What a chain holds."""
+
+    DECISIONS = "decisions"
+    REDEMPTIONS = "redemptions"
+
+
+class RecordKind(StrEnum):
+    """What a record says."""
+
+    GENESIS = "GENESIS"
+    DECISION = "DECISION"
+    REDEMPTION = "REDEMPTION"
+    REFUSAL = "REFUSAL"
+    SUPPRESSION = "SUPPRESSION"
+    CLOSE = "CLOSE"
+    DISPOSITION = "DISPOSITION"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Something to be recorded; the body is JSON-able, holds tokens only and no float."""
+
+    kind: RecordKind
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A link of a chain."""
+
+    chain_id: str
+    seq: int
+    """From 1, the genesis."""
+    previous: str
+    """Hash of the record before, hex."""
+    kind: RecordKind
+    body: str
+    """Canonical JSON."""
+    hash: str
+
+    @property
+    def name(self) -> str:
+        """chain:seq."""
+        return f"{self.chain_id}:{self.seq}"
+
+    def line(self) -> str:
+        """The record's line in an export, without the newline."""
+        content = _content(self.chain_id, self.seq, self.previous, self.kind.value, json.loads(self.body))
+        return canonical({"type": "record", **content, "hash": self.hash})
+
+
+def canonical(value: Any) -> str:
+    """The one JSON form of a value: sorted keys, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def link(chain_id: str, seq: int, previous: str, entry: Entry) -> Record:
+    """The record that continues a chain after `seq - 1` records whose last hash is `previous`."""
+    return Record(
+        chain_id=chain_id,
+        seq=seq,
+        previous=previous,
+        kind=entry.kind,
+        body=canonical(entry.body),
+        hash=record_hash(_content(chain_id, seq, previous, entry.kind.value, entry.body)),
+    )
+
+
+def record_hash(content: Mapping[str, Any]) -> str:
+    """SHA-256 over the canonical form of a record without type and hash, hex."""
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def _content(chain_id: str, seq: int, previous: str, kind: str, body: Any) -> dict[str, Any]:
+    return {"chain_id": chain_id, "seq": seq, "previous": previous, "kind": kind, "body": body}
+
+
+@dataclass
+class Frontier:
+    """RFC 6962 (2.1) Merkle tree head, grown leaf by leaf: only the roots of the complete subtrees are kept."""
+
+    size: int = 0
+    _subtrees: list[bytes] = field(default_factory=list)
+
+    def add(self, leaf_hash: str) -> None:
+        """Appends a record by its hash (hex); the leaf's data are the hash's 32 bytes."""
+        node = hashlib.sha256(b"\x00" + bytes.fromhex(leaf_hash)).digest()
+        size = self.size
+        while size & 1:
+            node = _parent(self._subtrees.pop(), node)
+            size >>= 1
+        self._subtrees.append(node)
+        self.size += 1
+
+    def root(self) -> str:
+        """The tree head, hex; of no leaf, the hash of nothing."""
+        if not self._subtrees:
+            return hashlib.sha256(b"").hexdigest()
+        node = self._subtrees[-1]
+        for left in reversed(self._subtrees[:-1]):
+            node = _parent(left, node)
+        return node.hex()
+
+
+def _parent(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A signed statement of how far a chain is."""
+
+    chain_id: str
+    seq: int
+    head: str
+    root: str
+    signature: str
+    """Compact JWS over `checkpoint_claims`."""
+
+    def line(self) -> str:
+        """The checkpoint's line in an export, without the newline."""
+        claims = checkpoint_claims(self.chain_id, self.seq, self.head, self.root)
+        return canonical({"type": "checkpoint", **claims, "signature": self.signature})
+
+
+def checkpoint_claims(chain_id: str, seq: int, head: str, root: str) -> dict[str, Any]:
+    """What a checkpoint signs."""
+    return {"chain_id": chain_id, "seq": seq, "head": head, "root": root}
+
+
+def manifest_claims(heads: Sequence[Record]) -> dict[str, Any]:
+    """What the last line of an export signs: every chain's length and head."""
+    return {"chains": {head.chain_id: [head.seq, head.hash] for head in heads}}
+
+
+def manifest_line(claims: Mapping[str, Any], signature: str) -> str:
+    """The manifest's line, without the newline."""
+    return canonical({"type": "manifest", **claims, "signature": signature})

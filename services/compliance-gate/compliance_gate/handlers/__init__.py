@@ -1,0 +1,1 @@
+"""One function per consumed event, tick and request: load, decide, return an Outcome."""

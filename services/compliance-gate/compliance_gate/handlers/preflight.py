@@ -1,0 +1,119 @@
+"""POST /v1/preflight: what the rules would say to a campaign's leads now, with nothing stored."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from compliance_gate.domain.decision import Decision, evaluate
+from compliance_gate.domain.facts import Call, Facts, Lead, PersonCap
+from compliance_gate.domain.places import normalise
+from compliance_gate.handlers.http import problem
+from compliance_gate.handlers.known import LOOK_BACK
+from compliance_gate.ports import Deps, Keys, Transaction
+from outdial_contracts.events import Address, CallMode, Consent, ConsentLevel, LineType, Purpose
+from outdial_runtime.service import Answer, HttpReply, Request
+
+MODES = {"preview": CallMode.LIVE_MANUAL}
+TIMES = ("granted_at", "expires_at", "revoked_at", "captured_at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A lead row as lead-router's dry run returns it."""
+
+    lead_id: str
+    person_id: str
+    lead: Lead
+    consents: tuple[Consent, ...]
+
+
+async def post_preflight(request: Request, deps: Deps) -> Answer:
+    """{"campaign": {...campaign.yaml}, "leads": [...]} -> callable, blocked by reason, and each lead's answer."""
+    try:
+        body = json.loads(request.message)
+        call = _call(body["campaign"])
+        candidates = [_candidate(row) for row in body["leads"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        detail = f"want campaign (campaign.yaml as JSON) and leads (rows of a dry run); {type(error).__name__}"
+        return problem(422, "BAD_PREFLIGHT", detail)
+    results: list[dict[str, Any]] = []
+    blocked: Counter[str] = Counter()
+    async with deps.store.transaction() as tx:
+        for candidate in candidates:
+            decision = await _preview(tx, candidate, call, request.now, deps)
+            blocked.update(reason.value for reason in decision.reasons)
+            results.append(_result(candidate, decision))
+    callable_now = sum(not result["reasons"] for result in results)
+    totals = {"callable": callable_now, "blocked": dict(blocked), "blocked_total": len(results) - callable_now}
+    return Answer(reply=HttpReply(body={**totals, "results": results}))
+
+
+async def _preview(tx: Transaction, candidate: Candidate, call: Call, now: datetime, deps: Deps) -> Decision:
+    phone = normalise(candidate.lead.phone, candidate.lead.default_region, deps.pack.areas) or candidate.lead.phone
+    persons, numbers = deps.tokens.person_tokens(candidate.person_id), deps.tokens.callee_tokens(phone)
+    keys = Keys(person=persons[0], number=numbers[0])
+    facts = Facts(
+        call=call,
+        lead=candidate.lead,
+        consents=candidate.consents,
+        suppressions=await tx.suppressions(persons + numbers),
+        attempts=await tx.attempts(keys, now - LOOK_BACK, now, but=""),
+    )
+    return evaluate(facts, now, deps.pack)
+
+
+def _result(candidate: Candidate, decision: Decision) -> dict[str, Any]:
+    at = decision.next_allowed_at
+    return {
+        "lead_id": candidate.lead_id,
+        "reasons": [reason.value for reason in decision.reasons],
+        "rule_ids": list(decision.rule_ids),
+        "next_allowed_at": at.isoformat() if at is not None else None,
+    }
+
+
+def _call(campaign: Mapping[str, Any]) -> Call:
+    retry = campaign["retry"]
+    cap = PersonCap(max_attempts=int(retry["max_per_person"]), window_hours=int(retry["window_hours"]))
+    return Call(
+        seller_id=campaign["seller"]["id"],
+        topic_id=campaign["topic"],
+        purpose=Purpose(str(campaign["purpose"]).upper()),
+        mode=MODES.get(str(campaign["mode"]).lower(), CallMode.LIVE_AUTODIALED),
+        person_cap=cap,
+    )
+
+
+def _candidate(row: Mapping[str, Any]) -> Candidate:
+    address = row.get("address") or {}
+    lead = Lead(
+        phone=row["phone"],
+        line_type=LineType(str(row.get("line_type") or "unknown").upper()),
+        consumer=bool(row.get("consumer", True)),
+        address=Address(**{k: address.get(k) for k in ("country", "region", "postal_code", "time_zone")}),
+    )
+    return Candidate(
+        lead_id=str(row["lead_id"]),
+        person_id=str(row["person_id"]),
+        lead=lead,
+        consents=tuple(_consent(consent) for consent in row.get("consents") or ()),
+    )
+
+
+def _consent(row: Mapping[str, Any]) -> Consent:
+    times = {name: datetime.fromisoformat(row[name]) if row.get(name) else None for name in TIMES}
+    return Consent.from_record(
+        {
+            **{name: row.get(name) for name in ("consent_id", "source", "ip", "text_sha256")},
+            **times,
+            "seller_id": row["seller_id"],
+            "purpose": str(row["purpose"]).lower(),
+            "channel": str(row.get("channel") or "voice").lower(),
+            "level": ConsentLevel(str(row["level"]).upper()).value,
+        }
+    )

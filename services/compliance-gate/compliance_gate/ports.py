@@ -1,0 +1,191 @@
+"""What the handlers need from outside: a transactional store, a signer, a pause, and the runtime's outbox and clock."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from compliance_gate.domain.clearance import State
+from compliance_gate.domain.facts import Attempt, Suppression
+from compliance_gate.domain.ledger import Chain, Checkpoint, Entry, Frontier, Record
+from compliance_gate.domain.live import LiveBook
+from compliance_gate.domain.rules import RulePack
+from outdial_contracts.events import (
+    BlockReason,
+    CallMode,
+    ComplianceBlocked,
+    ComplianceCleared,
+    Consent,
+    LeadReady,
+    RuleOutcome,
+    SuppressionChanged,
+)
+from outdial_contracts.identity import TokenKeys
+from outdial_runtime.clock import Clock
+from outdial_runtime.outcome import Emit
+from outdial_runtime.service import Outbox
+
+
+class StoreUnavailable(Exception):
+    """The store did not answer or lost the transaction: nothing is allowed (fail closed)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """The keys of a person and a number: their tokens under the oldest key version, which never changes."""
+
+    person: str
+    number: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clearance:
+    """The stored decision on an offer."""
+
+    offer: LeadReady
+    answer: ComplianceCleared | ComplianceBlocked
+    cause: str
+    """ce_id of the lead.ready that made it."""
+    state: State
+    keys: Keys
+    decided_at: datetime
+    expires_at: datetime
+    record_name: str
+    """chain:seq of the decision."""
+    closed_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redemption:
+    """The stored answer to a Redeem of one leg."""
+
+    leg_no: int
+    nonce_hash: bytes
+    granted: bool
+    reasons: tuple[BlockReason, ...]
+    rule_ids: tuple[str, ...]
+    next_allowed_at: datetime | None
+    record_name: str
+    answered_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptFact:
+    """A redeemed attempt as the caps count it."""
+
+    mode: CallMode
+    at: datetime
+    charged: bool
+    outcomes: tuple[RuleOutcome, ...]
+    revision: int
+
+
+class Transaction(Protocol):
+    """One database transaction. Order of locks: tokens, clearance, ledger chain (always last)."""
+
+    async def lock(self, tokens: Sequence[str]) -> None:
+        """Locks persons and numbers by all their tokens, in one order, until the end of the transaction."""
+
+    async def clearance(self, attempt_id: str, *, lock: bool = False) -> Clearance | None: ...
+
+    async def add_clearance(self, clearance: Clearance) -> None: ...
+
+    async def set_state(self, attempt_id: str, state: State, closed_at: datetime) -> None: ...
+
+    async def expired(self, now: datetime, limit: int) -> Sequence[Clearance]:
+        """RESERVED clearances whose token is dead, locked; those that somebody else has locked are skipped."""
+
+    async def merge_consents(self, consents: Sequence[Consent]) -> tuple[Consent, ...]:
+        """Upserts by consent_id and returns them with the earliest revocation ever seen."""
+
+    async def consents(self, consent_ids: Sequence[str]) -> tuple[Consent, ...]: ...
+
+    async def suppressions(self, tokens: Sequence[str]) -> tuple[Suppression, ...]: ...
+
+    async def attempts(self, keys: Keys, since: datetime, now: datetime, but: str) -> tuple[Attempt, ...]:
+        """Charged attempts since then and live reservations of the person or number, the attempt `but` left out."""
+
+    async def redemptions(self, attempt_id: str) -> Sequence[Redemption]: ...
+
+    async def add_redemption(self, attempt_id: str, redemption: Redemption) -> None: ...
+
+    async def open_attempts(self, keys: Keys) -> frozenset[str]:
+        """Open attempts of the person or the number."""
+
+    async def open_attempt(self, clearance: Clearance, mode: CallMode, at: datetime) -> None:
+        """Opens the attempt and counts it from now on."""
+
+    async def dispose(self, attempt_id: str, charged: bool, outcomes: Sequence[RuleOutcome], revision: int) -> bool:
+        """Closes the open attempt and records the outcome; False when this or a later revision is already there."""
+
+    async def attempt_fact(self, attempt_id: str) -> AttemptFact | None: ...
+
+    async def suppress(self, suppression: SuppressionChanged) -> SuppressionChanged:
+        """Stores it, adding tokens to an earlier request of the same id, and returns what is in force."""
+
+    async def append(self, chain: Chain, entries: Sequence[Entry]) -> list[Record]:
+        """Appends to this boot's chain; the chain stays locked until the end, so this comes last. Once at most."""
+
+    async def announce(self, events: Sequence[Emit]) -> None:
+        """Writes events that leave after the commit."""
+
+
+class Store(Protocol):
+    """The gate's database."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that commits at the end of the block and rolls back on an exception.
+
+        Raises:
+            StoreUnavailable: at any point.
+        """
+
+    async def records(self, chain_id: str | None = None, after_seq: int = 0) -> Sequence[Record]:
+        """Ledger records of one chain, or of all chains in the order they were opened."""
+
+    async def records_of(self, attempt_id: str) -> Sequence[Record]: ...
+
+    async def checkpoints(self) -> Sequence[Checkpoint]: ...
+
+    async def add_checkpoint(self, checkpoint: Checkpoint, at: datetime) -> None: ...
+
+    async def counts(self) -> Mapping[str, int]:
+        """Offers by state, open attempts, suppressions and ledger records."""
+
+
+class Signer(Protocol):
+    """The gate's Ed25519 key."""
+
+    @property
+    def key_id(self) -> str: ...
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """A compact JWS over the canonical JSON of the claims."""
+
+    def verify(self, token: str) -> Mapping[str, Any] | None:
+        """The claims of a token our key signed, or None."""
+
+    def public_keys(self) -> Mapping[str, Any]:
+        """The JWKS."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deps:
+    """Everything a handler may use."""
+
+    store: Store
+    signer: Signer
+    tokens: TokenKeys
+    pack: RulePack
+    live: LiveBook
+    outbox: Outbox
+    clock: Clock
+    pause: Callable[[float], Awaitable[None]]
+    """Waits real seconds."""
+    chains: Mapping[Chain, str]
+    """This boot's chain ids."""
+    frontiers: Mapping[str, Frontier]
+    """Chain id -> its Merkle tree as far as it was signed; grown by the checkpoint tick only."""
