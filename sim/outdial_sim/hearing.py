@@ -40,6 +40,10 @@ class Ear:
         """Whether a live (not digitally silent) stream has been coming in without a gap until now."""
         return self.line_since is not None and self._last_line is not None and now - self._last_line <= LINE_GAP_SECONDS
 
+    def line_settled(self, now: float, *, for_seconds: float = 0.2) -> bool:
+        """Whether a live stream has been coming in for a while: somebody is on the line."""
+        return self.line_since is not None and self.line_open(now) and now - self.line_since >= for_seconds
+
     def _follow_line(self, payload: bytes, now: float) -> None:
         """`line_since` is the first frame of the present run of frames that are not digital silence."""
         if is_digital_silence(payload):

@@ -36,6 +36,7 @@ class Gateway(asyncio.DatagramProtocol):
         self.invites = 0
         self.byes = 0
         self.mute = False
+        self.media = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -47,7 +48,10 @@ class Gateway(asyncio.DatagramProtocol):
         return int(self.transport.get_extra_info("sockname")[1])
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Answer one request."""
+        """Answer one request; RTP comes to the same port and is counted."""
+        if data[0] & 0xC0 == 0x80:
+            self.media += 1
+            return
         request = sip.parse(data)
         if self.mute or request.status or request.method == "ACK":
             return
@@ -283,6 +287,38 @@ async def test_a_console_that_forgot_the_session_is_signed_in_to_again_and_the_c
     assert len(running.console.bodies("sign-in")) == 2
     assert [one["attempt_id"] for one in running.console.bodies("wrap-up")] == ["a1"]
     assert running.gateway.invites == 1
+
+
+async def test_an_agent_who_is_told_to_stop_ends_and_codes_the_call_in_hand(
+    one_agent: Scenario, tmp_path: Path
+) -> None:
+    async with floor(one_agent, tmp_path) as running:
+        await running.until(lambda: available(running))
+        running.console.say("bridged", "a1")
+        await running.until(lambda: running.lines("bridged"))
+    actions = [action for action, _ in running.console.posts if action != "state"]
+    assert actions == ["sign-in", "hang-up", "wrap-up", "sign-out"]
+
+
+async def test_a_call_that_comes_too_early_is_taken_after_the_first(one_agent: Scenario, tmp_path: Path) -> None:
+    async with floor(one_agent, tmp_path) as running:
+        await running.until(lambda: available(running))
+        for attempt in ("a1", "a2"):
+            running.console.say("bridged", attempt)
+        await running.until(lambda: len(running.lines("wrapped_up")) == 2)
+    assert [one["attempt_id"] for one in running.console.bodies("wrap-up")] == ["a1", "a2"]
+
+
+async def test_an_agent_speaks_only_while_somebody_is_on_the_line(one_agent: Scenario, tmp_path: Path) -> None:
+    async with floor(one_agent, tmp_path) as running:
+        await running.until(lambda: available(running))
+        await asyncio.sleep(1.1)
+        before = running.gateway.media
+        assert 0 < before < 5
+        for _ in range(40):
+            running.gateway.play(b"\x10\x90" * 80)
+            await asyncio.sleep(0.02)
+        assert running.gateway.media - before > 15
 
 
 async def test_posts_are_repeated_while_the_console_is_away(one_agent: Scenario, tmp_path: Path) -> None:

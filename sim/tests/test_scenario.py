@@ -25,6 +25,7 @@ callees:
 events: [{at_seconds: 30, do: opt_out, of: queued},
          {at_seconds: 40, do: kill, service: compliance-gate, for_seconds: 5}]
 """
+SCENARIOS = Path(__file__).parent.parent / "scenarios"
 NUMBERS = [f"+1212555{place:04d}" for place in range(3000)]
 
 
@@ -92,6 +93,11 @@ def test_the_kind_of_a_number_does_not_depend_on_the_order_of_calls() -> None:
     forward = {number: plan_of(world, number) for number in NUMBERS[:200]}
     backward = {number: plan_of(world, number) for number in reversed(NUMBERS[:200])}
     assert forward == backward
+
+
+@pytest.mark.parametrize("file", sorted(SCENARIOS.glob("*.yaml")), ids=lambda file: str(file.stem))
+def test_every_committed_scenario_loads(file: Path) -> None:
+    assert load(file).agents.count >= 1
 
 
 def test_by_number_wins_over_the_mix() -> None:

@@ -15,13 +15,14 @@ from typing import Any
 
 from outdial_sim.agents.console_client import AgentEvent, ConsoleClient, ConsoleRefused, Session, SessionLost
 from outdial_sim.agents.habits import CallHabits, habits_of
-from outdial_sim.agents.phone import AgentPhone
+from outdial_sim.agents.phone import AgentPhone, Mouth
 from outdial_sim.journal import Journal
 from outdial_sim.scenario import Scenario
 
 HEARTBEAT_SECONDS = 3.0
 ASSIGNED_WAIT_SECONDS = 15.0
 SIGN_IN_AGAIN_SECONDS = 0.5
+EMPTY_POLL_SECONDS = 0.05
 STALE_LINE_SECONDS = 5.0
 CALLBACK_AFTER = timedelta(hours=2)
 SIGN_IN_PATIENCE_SECONDS = 30.0
@@ -83,6 +84,7 @@ class Agent:
     _attempt_id: str = ""
     _talked: set[str] = field(default_factory=set)
     _owed: dict[str, CallHabits] = field(default_factory=dict)
+    _later: list[AgentEvent] = field(default_factory=list)
     _audio_noted: str = ""
     _shown: str = ""
 
@@ -97,9 +99,12 @@ class Agent:
                 await asyncio.sleep(SIGN_IN_AGAIN_SECONDS)
 
     async def leave(self) -> None:
-        """Sign out and hang the phone up."""
+        """End and code the call in hand, sign out and hang the phone up."""
         if self.signed_in:
             try:
+                for attempt_id, habits in list(self._owed.items()):
+                    await self._tolerate("hang_up", self.console.hang_up, attempt_id)
+                    await self._post_code(attempt_id, habits)
                 await self.console.sign_out()
             except (SessionLost, ConsoleRefused) as refusal:
                 self._note("sign_out_refused", reason=type(refusal).__name__)
@@ -144,7 +149,7 @@ class Agent:
         except* SessionLost:
             lost = True
         finally:
-            self.phone.in_call = False
+            self.phone.mouth = Mouth.SHUT
             self._attempt_id = ""
         if lost:
             raise SessionLost
@@ -176,6 +181,8 @@ class Agent:
                 events = await self.console.events(after)
             except ConsoleRefused as refusal:
                 raise SessionLost from refusal
+            if not events:
+                await asyncio.sleep(EMPTY_POLL_SECONDS)
             for event in events:
                 after = max(after, event.seq)
                 self._note(f"console_{event.type}", attempt_id=event.attempt_id or None)
@@ -193,6 +200,8 @@ class Agent:
             elif event.type in ("assigned", "bridged") and event.attempt_id not in self._talked:
                 await self._take(event)
                 await self._ready()
+                while self._later:
+                    self._inbox.put_nowait(self._later.pop(0))
 
     async def _settle(self) -> None:
         """End and wrap up the calls that a lost session left open."""
@@ -203,7 +212,7 @@ class Agent:
     async def _ready(self) -> None:
         """Available while the phone is up, paused while it is not."""
         self._attempt_id = ""
-        self.phone.in_call = False
+        self.phone.mouth = Mouth.WHEN_SPOKEN_TO
         if self.phone.up:
             self.phone.forget_what_was_heard()
             await self._say(Presence.AVAILABLE, None)
@@ -227,9 +236,9 @@ class Agent:
 
     async def _talk(self, attempt_id: str, habits: CallHabits) -> None:
         self._show("talking", attempt_id)
-        self.phone.in_call = True
+        self.phone.mouth = Mouth.OPEN
         ended = not await self._until(habits.talk_seconds, set(), timeout_is_end=False)
-        self.phone.in_call = False
+        self.phone.mouth = Mouth.SHUT
         if not ended:
             await self._tolerate("hang_up", self.console.hang_up, attempt_id)
         self._note("talk_ended", attempt_id=attempt_id, by="callee" if ended else "agent")
@@ -237,6 +246,9 @@ class Agent:
     async def _wrap_up(self, attempt_id: str, habits: CallHabits) -> None:
         await self._say(Presence.WRAPUP, None)
         await asyncio.sleep(habits.wrap_seconds)
+        await self._post_code(attempt_id, habits)
+
+    async def _post_code(self, attempt_id: str, habits: CallHabits) -> None:
         callback = self.clock.simulated() + CALLBACK_AFTER if habits.code == "CALLBACK" else None
         at = callback.isoformat().replace("+00:00", "Z") if callback else None
         await self._tolerate("wrap_up", self.console.wrap_up, attempt_id, habits.code, at)
@@ -257,6 +269,8 @@ class Agent:
                 return False
             if event.type in wanted and mine:
                 return True
+            if not mine and event.attempt_id:
+                self._later.append(event)
 
     async def _tolerate(self, what: str, call: Callable[..., Any], *arguments: Any) -> None:
         """The call may have ended meanwhile: a refusal is journalled and the agent goes on."""

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, cast
 
 from outdial_sim.agents.leg import AgentLeg, Caller, Down, LegState, Output, SendTo, Up
@@ -18,6 +19,14 @@ KEEP_ALIVE_FRAMES = 50
 PAUSE_FRAMES = 100
 REDIAL_FIRST_SECONDS = 0.25
 REDIAL_MOST_SECONDS = 2.0
+
+
+class Mouth(StrEnum):
+    """When the agent speaks: never, as soon as somebody is on the line, or all through a call."""
+
+    SHUT = "shut"
+    WHEN_SPOKEN_TO = "when_spoken_to"
+    OPEN = "open"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +62,7 @@ class AgentPhone(asyncio.DatagramProtocol):
         self._frames = 0
         self._position = 0
         self.ear = Ear()
-        self.in_call = False
+        self.mouth = Mouth.SHUT
 
     @property
     def up(self) -> bool:
@@ -109,7 +118,7 @@ class AgentPhone(asyncio.DatagramProtocol):
         self._frames += 1
         if self._stream is None or not self.up:
             return
-        if self.in_call:
+        if self.mouth is Mouth.OPEN or (self.mouth is Mouth.WHEN_SPOKEN_TO and self.ear.line_settled(now)):
             self._send(self._next_speech())
         elif self._frames % KEEP_ALIVE_FRAMES == 0:
             self._send(g711.SILENCE)

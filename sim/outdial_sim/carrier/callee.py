@@ -134,6 +134,8 @@ class Callee:
         room, count = self.voices.room, round(seconds * SAMPLE_RATE)
         start = self._room % len(room)
         self._room += count
+        if start + count <= len(room):
+            return room[start : start + count]
         return (room * (2 + count // len(room)))[start : start + count]
 
     def _step_early(self, now: float) -> None:

@@ -174,9 +174,13 @@ def uri_user(uri: str) -> str:
 
 
 def uri_address(uri: str) -> Address | None:
-    """Host and port (default 5060) of a SIP URI, or None when it is not one."""
+    """IPv4 host and port (default 5060) of a SIP URI; None when it is not one or names a host that only DNS knows."""
     found = _URI.match(uri)
-    return (found.group(2), int(found.group(3) or 5060)) if found else None
+    host = found.group(2) if found else ""
+    host = "127.0.0.1" if host.lower() == "localhost" else host
+    if found is None or not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", host):
+        return None
+    return host, int(found.group(3) or 5060)
 
 
 def split_list(value: str) -> list[str]:
