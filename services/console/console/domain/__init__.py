@@ -1,0 +1,1 @@
+"""Pure: campaign files, agents at their desks, session tokens."""

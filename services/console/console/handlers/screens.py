@@ -1,0 +1,78 @@
+"""agent.leg, call.progress, call.ended, campaign.published -> what screens show; an assignment -> agent.state."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from console.domain.desk import Desk
+from console.ports import Deps
+from outdial_contracts.events import AgentLeg, AgentState, CallEnded, CallProgress, CampaignPublished, ProgressStage
+from outdial_runtime.outcome import NOTHING, Drop, Emit, Outcome, Publish
+from outdial_runtime.service import Received
+
+VALID_SECONDS = 10.0
+
+
+async def on_agent_leg(message: Received[AgentLeg], deps: Deps) -> Outcome:
+    """The agent's phone connected or went."""
+    event = message.event
+    desk = deps.floor.desks.get((event.team_id, event.agent_id))
+    if desk is None:
+        return Drop("NOT_AT_A_DESK")
+    desk.leg_changed(event.leg_id, event.gateway_address, event.up, message.now)
+    await _notify(deps)
+    return NOTHING
+
+
+async def on_call_progress(message: Received[CallProgress], deps: Deps) -> Outcome:
+    """Assigned and bridged drive the screen; an assigned agent is no longer available."""
+    event = message.event
+    desk = deps.floor.desks.get((event.team_id, event.agent_id or ""))
+    if desk is None or event.agent_lease_id is None:
+        return Drop("NOT_AT_A_DESK")
+    if event.stage is ProgressStage.BRIDGED:
+        desk.tell("bridged", message.now, event.attempt_id, event.campaign_id)
+        await _notify(deps)
+        return NOTHING
+    desk.assigned(event.attempt_id, event.campaign_id, event.agent_lease_id, message.now)
+    await _notify(deps)
+    return Publish([Emit(event=state_of(desk, message.now), cause=f"assigned:{event.agent_lease_id}")])
+
+
+async def on_call_ended(message: Received[CallEnded], deps: Deps) -> Outcome:
+    """The agent's call is over; he wraps up."""
+    event = message.event
+    desk = deps.floor.desks.get((event.team_id, event.agent_id or ""))
+    if desk is None:
+        return Drop("NOT_AT_A_DESK")
+    desk.call_ended(event.attempt_id, message.now)
+    await _notify(deps)
+    return NOTHING
+
+
+async def on_campaign_published(message: Received[CampaignPublished], deps: Deps) -> Outcome:
+    """Keeps the newest version of each campaign."""
+    event = message.event
+    known = deps.floor.campaigns.get(event.campaign_id)
+    if event.document is not None and (known is None or known.version < event.version):
+        deps.floor.campaigns[event.campaign_id] = event
+    return NOTHING
+
+
+def state_of(desk: Desk, now: datetime) -> AgentState:
+    """agent.state of a desk, valid for 10 s."""
+    return AgentState(
+        agent_id=desk.agent_id,
+        team_id=desk.team_id,
+        availability=desk.availability,
+        reason=desk.reason,
+        campaign_ids=desk.campaign_ids,
+        last_assignment_seen=desk.lease_seen,
+        valid_until=now + timedelta(seconds=VALID_SECONDS),
+        at=now,
+    )
+
+
+async def _notify(deps: Deps) -> None:
+    async with deps.floor.changed:
+        deps.floor.changed.notify_all()

@@ -1,0 +1,54 @@
+"""What the console's handlers need."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from console.config import Config
+from console.domain.desk import Desk
+from outdial_contracts.events import CampaignPublished
+from outdial_runtime.clock import Clock
+
+
+class GateAway(Exception):
+    """The gate did not answer: an opt-out is not acknowledged before it is durable."""
+
+
+class Gate(Protocol):
+    """compliance-gate."""
+
+    async def suppress(self, suppression_id: str, attempt_id: str, requested_at: datetime) -> None:
+        """Returns once it is in force. Raises GateAway."""
+
+
+class Calls(Protocol):
+    """media-gateway's CallControl."""
+
+    async def hang_up(self, address: str, attempt_id: str, agent_id: str) -> bool:
+        """False when the call is not there (any more)."""
+
+
+@dataclass(kw_only=True)
+class Floor:
+    """Who sits where, and the newest campaigns; rebuilt from topics and heartbeats after a restart."""
+
+    desks: dict[tuple[str, str], Desk] = field(default_factory=dict)
+    """(team_id, agent_id) -> desk."""
+    campaigns: dict[str, CampaignPublished] = field(default_factory=dict)
+    """campaign_id -> its newest version."""
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    """Notified whenever a screen was told something."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deps:
+    """Given to every handler."""
+
+    config: Config
+    clock: Clock
+    gate: Gate
+    calls: Calls
+    floor: Floor = field(default_factory=Floor)
