@@ -38,7 +38,7 @@ types: setup
 	@$(BIN)/mypy --no-error-summary $(PACKAGES)
 
 imports: setup
-	@$(BIN)/lint-imports --no-timing >.import-linter.log 2>&1 || { cat .import-linter.log; rm -f .import-linter.log; exit 1; }; rm -f .import-linter.log
+	@$(BIN)/lint-imports --no-logo >.import-linter.log 2>&1 || { cat .import-linter.log; rm -f .import-linter.log; exit 1; }; rm -f .import-linter.log
 
 contracts-check: setup
 	@$(BIN)/python -m tools.contracts check

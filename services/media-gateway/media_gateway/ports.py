@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from media_gateway.detection.batch import Listener
 from media_gateway.domain.admission import Claims
 from media_gateway.rtp.g711 import Frame
 from media_gateway.rtp.stream import ReceiveReport
 from media_gateway.sip.events import CallEvent
 from media_gateway.sip.sdp import SessionDescription
 from outdial_contracts.events import CallDial, Trunk
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +107,9 @@ class Media(Protocol):
     """The media plane."""
 
     async def open_leg(self) -> MediaLeg: ...
+    def listen(self, leg: MediaLeg, listener: Listener[V], on_verdict: Callable[[V], None]) -> None:
+        """Gives every frame of the leg to the listener until the leg's `on_frame` is taken away."""
+
     def bridge(self, one: MediaLeg, other: MediaLeg) -> None: ...
     def unbridge(self, leg: MediaLeg) -> None: ...
     def prompt(self, name: str) -> list[Frame]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import wave
+from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from media_gateway.adapters.rtp_udp import MediaPort, MediaPump
+from media_gateway.detection.batch import Batch, Listener
 from media_gateway.ports import MediaLeg
-from media_gateway.rtp.g711 import FRAME_SAMPLES, SAMPLE_RATE_HZ, Frame
+from media_gateway.rtp.g711 import Frame
+from media_gateway.rtp.prompt import frames_from_wav
 
 
 class MediaPlane:
@@ -17,11 +18,17 @@ class MediaPlane:
 
     def __init__(self, pump: MediaPump, prompts_dir: Path) -> None:
         self._pump = pump
-        self._prompts = {p.name: _frames(p) for p in sorted(prompts_dir.glob("*.wav"))}
+        self._prompts = {p.name: frames_from_wav(p.read_bytes()) for p in sorted(prompts_dir.glob("*.wav"))}
+        self._batch: Batch[Any] = Batch()
+        pump.on_tick = self._batch.judge
 
     async def open_leg(self) -> MediaLeg:
         """A leg on a drained port."""
         return await self._pump.open_port()
+
+    def listen(self, leg: MediaLeg, listener: Listener[Any], on_verdict: Callable[[Any], None]) -> None:
+        """Judges the leg's frames with those of all other legs, once per 20 ms."""
+        leg.on_frame = lambda _, frame: self._batch.submit(listener, frame, on_verdict)
 
     def bridge(self, one: MediaLeg, other: MediaLeg) -> None:
         """Passes packets both ways."""
@@ -40,13 +47,3 @@ def _port(leg: MediaLeg) -> MediaPort:
     if not isinstance(leg, MediaPort):
         raise TypeError("this plane bridges its own legs only")
     return leg
-
-
-def _frames(path: Path) -> list[Frame]:
-    """A prompt as 20 ms frames, the last one filled with silence. Raises ValueError unless 8 kHz mono 16-bit."""
-    with wave.open(str(path), "rb") as file:
-        if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (SAMPLE_RATE_HZ, 1, 2):
-            raise ValueError(f"prompt {path.name}: want 8 kHz, mono, 16-bit")
-        samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)
-    padded = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES))
-    return list(padded.reshape(-1, FRAME_SAMPLES))

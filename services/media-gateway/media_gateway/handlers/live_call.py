@@ -19,7 +19,6 @@ from media_gateway.handlers.call_log import CallLog
 from media_gateway.handlers.deps import Deps
 from media_gateway.handlers.mailbox import GiveUp, HangUp, Letter, Mailbox, OptOut
 from media_gateway.ports import AssignedAgent, Granted, MediaLeg, TrunkCall, Unreachable, remote_of
-from media_gateway.rtp.g711 import Frame
 from media_gateway.sip.events import Alerting, Answered, Ended, EndedBy, EndReason
 from outdial_contracts.events import CallDial, EndClass, NotDialledReason, ProgressStage, Trunk, Verdict
 
@@ -143,9 +142,8 @@ class LiveCall:
 
     def _on_alerting(self, letter: Alerting, leg: MediaLeg) -> None:
         if letter.sdp is not None and leg.on_frame is None:
-            detector = EarlyMediaDetector()
             leg.set_remote(*remote_of(letter.sdp))
-            leg.on_frame = lambda _, frame: self._hear(detector, frame)
+            self._deps.media.listen(leg, EarlyMediaDetector(), self.mailbox.put)
         if letter.status == 183:
             return
         self._move(CallMove.ALERTED)
@@ -153,20 +151,14 @@ class LiveCall:
             self._alerted, self._alerting_at = True, self._now()
             self._log.progress(ProgressStage.ALERTING, self._alerting_at, sip_status=letter.status)
 
-    def _hear(self, detector: AnswerDetector | EarlyMediaDetector, frame: Frame) -> None:
-        verdict = detector.feed(frame)
-        if verdict is not None:
-            self.mailbox.put(verdict)
-
     def _on_answer(self, letter: Answered, leg: MediaLeg) -> bool:
         self._answered, self._answered_at = True, self._now()
         self._move(CallMove.ANSWERED)
         self._log.answered(self.trunk.trunk_id, self._answered_at)
         if letter.crossed_cancel:
             return False
-        detector = AnswerDetector(self._deps.profile)
         leg.set_remote(*remote_of(letter.sdp))
-        leg.on_frame = lambda _, frame: self._hear(detector, frame)
+        self._deps.media.listen(leg, AnswerDetector(self._deps.profile), self.mailbox.put)
         leg.on_digit = lambda _, key: self._on_digit(key)
         return True
 
