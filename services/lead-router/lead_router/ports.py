@@ -98,7 +98,7 @@ class Work(Protocol):
         """When the person's charged attempts within the window before `now` were redeemed, in every campaign."""
 
     async def demand(self, campaign_id: str) -> Demand | None:
-        """Locked."""
+        """Locked, also where there is none yet."""
 
     async def save_demand(self, demand: Demand) -> None: ...
 

@@ -21,7 +21,8 @@ from outdial_runtime.service import TableOutbox
 
 DUE = "status IN ('NEW', 'WAITING', 'CALLBACK')"
 ADMISSION_LOCK = 0x1EAD
-"""First half of the advisory lock's key; the second is the campaign's hash."""
+DEMAND_LOCK = 0xDE3A
+"""First halves of advisory locks' keys; the second is the campaign's hash."""
 
 
 class PostgresStore:
@@ -132,7 +133,7 @@ class PostgresWork:
         found = await self._db.fetch(
             f"""SELECT l.* FROM leads l JOIN persons p USING (person_id)
                 WHERE l.campaign_id = $1 AND l.{DUE} AND l.due_at <= $2 AND p.open_attempt_id IS NULL
-                ORDER BY (l.status = 'CALLBACK') DESC, l.priority DESC, l.due_at, l.lead_id
+                ORDER BY (l.last_code IS NOT DISTINCT FROM 'CALLBACK') DESC, l.priority DESC, l.due_at, l.lead_id
                 LIMIT $3 FOR UPDATE OF l, p SKIP LOCKED""",
             *(campaign_id, now, limit),
         )
@@ -197,7 +198,9 @@ class PostgresWork:
         return [row["redeemed_at"] for row in found]
 
     async def demand(self, campaign_id: str) -> Demand | None:
-        row = await self._db.fetchrow("SELECT * FROM demands WHERE campaign_id = $1 FOR UPDATE", campaign_id)
+        # A row lock can't hold what is not there yet: two first demands of a campaign must not both find nothing.
+        await self._db.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", DEMAND_LOCK, campaign_id)
+        row = await self._db.fetchrow("SELECT * FROM demands WHERE campaign_id = $1", campaign_id)
         return rows.demand_from(row) if row else None
 
     async def save_demand(self, demand: Demand) -> None:

@@ -1,7 +1,8 @@
 """Demand and supply are cumulative totals per campaign and epoch, so that a repeat doubles nothing.
 
 `wanted_total` counts cleared offers. Every offer is sent once and counted in `sent_total`; one that was blocked or
-never answered is counted in `blocked_total` and is replaced. Refused and lapsed offers are not replaced: the pacer asks anew.
+never answered is counted in `blocked_total` and is replaced. Refused and lapsed offers are not replaced: the pacer asks
+anew.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ CREATE TABLE leads (
     revision bigint NOT NULL,
     changed_at timestamptz NOT NULL
 );
-CREATE INDEX leads_due ON leads (campaign_id, (status = 'CALLBACK') DESC, priority DESC, due_at, lead_id)
+CREATE INDEX leads_due ON leads (campaign_id, (last_code IS NOT DISTINCT FROM 'CALLBACK') DESC, priority DESC, due_at, lead_id)
     WHERE status IN ('NEW', 'WAITING', 'CALLBACK');
 CREATE INDEX leads_next_due ON leads (campaign_id, due_at) WHERE status IN ('NEW', 'WAITING', 'CALLBACK');
 CREATE INDEX leads_in_flight ON leads (campaign_id) WHERE status IN ('OFFERED', 'ATTEMPTING');
