@@ -25,7 +25,17 @@ from media_gateway.sip.invitation import Authorizer, Invitation, build_invite
 from media_gateway.sip.message import Request, Response, respond
 from media_gateway.sip.reason import q850_cause, retry_after_seconds
 from media_gateway.sip.sdp import SessionDescription
-from media_gateway.sip.session import Command, Effects, Reply, SendDirect, Session, StartTransaction, gone, usable_sdp
+from media_gateway.sip.session import (
+    Command,
+    Effects,
+    Forget,
+    Reply,
+    SendDirect,
+    Session,
+    StartTransaction,
+    gone,
+    usable_sdp,
+)
 from media_gateway.sip.timers import Timing
 from media_gateway.sip.transaction_client import cancel_of
 from media_gateway.sip.transaction_core import Failure
@@ -206,6 +216,7 @@ class OutgoingCall:
             elif action is CallAction.ENDED_BAD_ANSWER:
                 end(EndedBy.LOCAL, EndReason.BAD_ANSWER, status=200)
             elif action is CallAction.ENDED_GAVE_UP:
+                self._commands.append(Forget(request=self._invite))
                 end(EndedBy.NOBODY, EndReason.CANCEL_UNANSWERED)
             elif action is CallAction.ENDED_REMOTE and request is not None:
                 self.times = replace(self.times, bye=now)

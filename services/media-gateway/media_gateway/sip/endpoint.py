@@ -12,7 +12,7 @@ from media_gateway.sip.invitation import Invitation
 from media_gateway.sip.message import Headers, Request, Response, parse_message, respond
 from media_gateway.sip.routing import Key, call_key, client_key, reply_address, server_key, stamp
 from media_gateway.sip.sdp import SessionDescription
-from media_gateway.sip.session import Effects, Reply, SendDirect, StartTransaction, usable_sdp
+from media_gateway.sip.session import Effects, Forget, Reply, SendDirect, StartTransaction, usable_sdp
 from media_gateway.sip.timers import TimerQueue, Timing
 from media_gateway.sip.transaction_client import InviteClient, RequestClient
 from media_gateway.sip.transaction_core import Step
@@ -286,6 +286,8 @@ class Endpoint:
                 self._start(command, call, now)
             elif isinstance(command, SendDirect):
                 self._send(command.request.to_bytes(), command.destination)
+            elif isinstance(command, Forget):
+                self._drop_client(client_key(command.request))
             else:
                 self._respond(command, now)
         self._settle(call)
@@ -313,10 +315,8 @@ class Endpoint:
         for data in step.send:
             self._send(data, record.destination)
         self._timers.schedule(key, machine.next_timeout())
-        if machine.terminated and self._clients.pop(key, None) is not None and owner is not None:
-            self._transactions_of[owner.call_id] -= 1
-            if not self._transactions_of[owner.call_id]:
-                del self._transactions_of[owner.call_id]
+        if machine.terminated:
+            self._drop_client(key)
         if owner is None:
             return
         if step.deliver is not None:
@@ -324,6 +324,15 @@ class Endpoint:
         if step.failure is not None:
             self._carry_out(owner, owner.on_failure(machine.request, step.failure, now), now)
         self._settle(owner)
+
+    def _drop_client(self, key: Key) -> None:
+        record = self._clients.pop(key, None)
+        self._timers.schedule(key, None)
+        if record is not None and record.owner is not None:
+            call_id = record.owner.call_id
+            self._transactions_of[call_id] -= 1
+            if not self._transactions_of[call_id]:
+                del self._transactions_of[call_id]
 
     def _step_server(self, key: Key, record: _Server, step: Step) -> None:
         for data in step.send:

@@ -35,7 +35,14 @@ class Reply:
     response: Response
 
 
-Command = StartTransaction | SendDirect | Reply
+@dataclass(frozen=True, kw_only=True)
+class Forget:
+    """Destroy the client transaction of a request: nobody answered its CANCEL (RFC 3261 section 9.1)."""
+
+    request: Request
+
+
+Command = StartTransaction | SendDirect | Reply | Forget
 
 
 @dataclass(frozen=True, kw_only=True)
