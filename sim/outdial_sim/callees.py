@@ -103,8 +103,10 @@ def plan_of(scenario: Scenario, e164: str) -> CalleePlan:
 
 
 def _ring_range(callees: CalleesSpec, kind: Kind) -> Range:
-    default = NO_ANSWER_RING_SECONDS if kind is Kind.NO_ANSWER else DEFAULT_RING_SECONDS
-    return callees.ring_seconds.get(kind, default)
+    """A kind that the scenario does not name rings like a human, so that its ring does not stand out."""
+    if kind is Kind.NO_ANSWER:
+        return callees.ring_seconds.get(kind, NO_ANSWER_RING_SECONDS)
+    return callees.ring_seconds.get(kind, callees.ring_seconds.get(Kind.HUMAN, DEFAULT_RING_SECONDS))
 
 
 def _cause(kind: Kind, chance: float) -> int | None:
