@@ -197,6 +197,18 @@ async def test_expired_lead_is_not_admitted(desk: Desk) -> None:
     assert answer.reply.body["reason"] == "EXPIRED"
 
 
+async def test_text_that_can_not_be_stored_is_refused_at_every_door(desk: Desk) -> None:
+    await desk.publish()
+    assert (await post(desk, first_name="a\x00b")).reply.body["reason"] == "BAD_ENCODING"
+    assert (await post(desk, key="k2", **{"x\ud800": "1"})).reply.body["reason"] == "BAD_ENCODING"
+    assert (await post(desk, key="k3", campaign_id="c\x00")).reply.status == 404
+    outcome = await on_lead_submitted(
+        desk.received(submitted(submitted_at=desk.now, attributes={"x": "\x00"})), desk.deps
+    )
+    assert isinstance(outcome, DeadLetter)
+    assert (await get_lead(desk.request(path={"lead_id": "\x00"}), desk.deps)).reply.status == 404
+
+
 @pytest.mark.stack
 async def test_concurrent_posts_of_one_key_and_of_one_person_store_one_lead(postgres_desk: Desk) -> None:
     desk = postgres_desk

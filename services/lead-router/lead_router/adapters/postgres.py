@@ -13,6 +13,7 @@ import asyncpg
 from lead_router.adapters import rows
 from lead_router.domain.admission import Taken, tokens_of
 from lead_router.domain.leads import Campaign, Lead, Offer
+from lead_router.domain.rows import is_storable
 from lead_router.domain.supply import Backlog, Demand
 from lead_router.ports import CampaignCounts, StoredReply
 from outdial_contracts.events import CampaignPublished, LeadStatus, StopChanged
@@ -50,6 +51,8 @@ class PostgresWork:
         await self._outbox.write(self._db, events)
 
     async def campaign(self, campaign_id: str) -> Campaign | None:
+        if not is_storable(campaign_id):
+            return None
         row = await self._db.fetchrow(
             """SELECT v.campaign_id, v.team_id, v.version, v.document, coalesce(s.state, 'UNKNOWN') AS state
                FROM campaign_versions v LEFT JOIN campaign_states s USING (campaign_id)
@@ -107,6 +110,8 @@ class PostgresWork:
         await self._db.executemany("INSERT INTO lead_tokens VALUES ($1, $2, $3)", tokens)
 
     async def lead(self, lead_id: str) -> Lead | None:
+        if not is_storable(lead_id):
+            return None
         row = await self._db.fetchrow("SELECT * FROM leads WHERE lead_id = $1 FOR UPDATE", lead_id)
         return rows.lead_from(row) if row else None
 

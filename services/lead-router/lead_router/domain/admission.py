@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from lead_router.domain.leads import Lead, LeadPhone
 from lead_router.domain.numbers import BadNumber, shape, to_e164
-from lead_router.domain.rows import LONGEST_VALUE, Reason, Rejected, checked_score
+from lead_router.domain.rows import Reason, Rejected, checked_score, checked_text
 from outdial_contracts import identity
 from outdial_contracts.events import LeadStatus, LeadSubmitted, LineType
 from outdial_contracts.identity import TokenKeys
@@ -66,23 +67,35 @@ def tokens_asked(submissions: Iterable[LeadSubmitted], keys: TokenKeys) -> set[s
 
 
 def _check(submitted: LeadSubmitted, now: datetime) -> None:
-    texts: Mapping[str, str | None] = {
+    for name, text in _texts("", submitted.to_record()):
+        checked_text(name, text)
+    needed = {
         "source": submitted.source,
         "lead_id": submitted.external_id,
         "person_id": submitted.person_id,
         "campaign_id": submitted.campaign_id,
         "phone": submitted.phones[0].number if submitted.phones else "",
     }
-    for name, text in texts.items():
+    for name, text in needed.items():
         if not text:
             raise Rejected(Reason.MISSING_FIELD, name, "empty")
-        if len(text) > LONGEST_VALUE:
-            raise Rejected(Reason.TOO_LONG, name, f"{len(text)} characters, at most {LONGEST_VALUE}")
     if submitted.lead_id != identity.lead_id(submitted.source, submitted.external_id):
         raise Rejected(Reason.BAD_ENUM, "lead_id", "not the UUIDv5 of source and external id")
     checked_score(submitted.score)
     if submitted.expires_at is not None and submitted.expires_at <= now:
         raise Rejected(Reason.EXPIRED, "expires_at", "time in the past")
+
+
+def _texts(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Every text of a record with the name of its field."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for inner, item in value.items():
+            yield from _texts(inner, item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(name, item)
 
 
 def _phones(submitted: LeadSubmitted, keys: TokenKeys) -> tuple[LeadPhone, ...]:

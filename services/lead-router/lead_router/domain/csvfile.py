@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from lead_router.domain.rows import REQUIRED, Reason, Rejection
+from lead_router.domain.rows import REQUIRED, Reason, Rejection, is_storable
 
 
 class BadHeader(ValueError):
@@ -42,7 +42,7 @@ def _header(reader: Iterator[list[str]]) -> list[str]:
         header = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
         raise BadHeader(f"the header is no CSV: {error}") from None
-    if not all(map(_is_utf8, header)):
+    if not all(map(is_storable, header)):
         raise BadHeader("the header is not UTF-8")
     absent = [name for name in REQUIRED if name not in header]
     if absent:
@@ -72,15 +72,10 @@ def _rows(reader: Iterator[list[str]], header: list[str]) -> Iterator[Row]:
 
 def _content(cells: list[str], header: list[str]) -> Mapping[str, str] | Rejection:
     for name, cell in zip(header, cells, strict=False):
-        if not _is_utf8(cell):
+        if not is_storable(cell):
             return Rejection(reason=Reason.BAD_ENCODING, field=name, shape=f"{len(cell)} characters, not UTF-8")
     if len(cells) > len(header):
         return Rejection(
             reason=Reason.TOO_MANY_COLUMNS, field="", shape=f"{len(cells)} columns, the header has {len(header)}"
         )
     return dict(zip(header, cells, strict=False))
-
-
-def _is_utf8(text: str) -> bool:
-    # PostgreSQL holds no NUL, so it counts as bad encoding too.
-    return "\x00" not in text and not any("\ud800" <= c <= "\udfff" for c in text)

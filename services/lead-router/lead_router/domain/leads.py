@@ -36,7 +36,7 @@ SCORE_BAND_TENTHS = 2
 class LeadPhone:
     """One number of a lead."""
 
-    number: str
+    number: str = field(repr=False)
     """E.164."""
     token: str
     """callee_token under the newest key at admission."""
@@ -51,7 +51,7 @@ class Lead:
     source: str
     external_id: str
     campaign_id: str
-    person_id: str
+    person_id: str = field(repr=False)
     person_token: str
     consumer: bool
     address: Address
@@ -66,12 +66,12 @@ class Lead:
     consents: tuple[Consent, ...] = ()
     expires_at: datetime | None = None
     external_ref: str | None = None
-    email: str | None = None
-    first_name: str | None = None
+    email: str | None = field(default=None, repr=False)
+    first_name: str | None = field(default=None, repr=False)
     language: str | None = None
     preferred_hours: str | None = None
     list_source: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
     phone_no: int = 0
     """Index of the number to call next."""
     offers: int = 0

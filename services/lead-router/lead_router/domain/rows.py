@@ -97,7 +97,8 @@ def submission(row: Mapping[str, str], origin: Origin) -> LeadSubmitted:
         Rejected: the first thing wrong with the row.
     """
     values = {name: value.strip() for name, value in row.items()}
-    _check_lengths(values)
+    for name, value in values.items():
+        checked_text(name, value)
     for name in REQUIRED:
         if not values.get(name):
             raise Rejected(Reason.MISSING_FIELD, name, "empty")
@@ -129,10 +130,21 @@ def submission(row: Mapping[str, str], origin: Origin) -> LeadSubmitted:
     )
 
 
-def _check_lengths(values: Mapping[str, str]) -> None:
-    for name, value in values.items():
-        if len(value) > LONGEST_VALUE:
-            raise Rejected(Reason.TOO_LONG, name, f"{len(value)} characters, at most {LONGEST_VALUE}")
+def checked_text(name: str, value: str) -> None:
+    """Passes a text that can be stored.
+
+    Raises:
+        Rejected: name or value is no UTF-8 (PostgreSQL holds no NUL, so that counts too), or is too long.
+    """
+    if not (is_storable(name) and is_storable(value)):
+        raise Rejected(Reason.BAD_ENCODING, name if is_storable(name) else "", f"{len(value)} characters, not UTF-8")
+    if max(len(name), len(value)) > LONGEST_VALUE:
+        raise Rejected(Reason.TOO_LONG, name[:LONGEST_VALUE], f"{len(value)} characters, at most {LONGEST_VALUE}")
+
+
+def is_storable(text: str) -> bool:
+    """No NUL, and no lone surrogate (bytes that were not UTF-8)."""
+    return "\x00" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _phones(values: Mapping[str, str], line_type: LineType) -> tuple[Phone, ...]:

@@ -101,10 +101,9 @@ def _submissions(rows: Iterable[Row], origin: Origin, account: Import) -> Iterat
 
 
 async def _store(work: Work, leads: list[Lead]) -> None:
-    for start in range(0, len(leads), ROWS_AT_ONCE):
-        batch = leads[start : start + ROWS_AT_ONCE]
-        await work.insert_leads(batch)
-        await work.emit([said(lead) for lead in batch])
+    # At once: persons are locked in one order, so that two imports can't wait for each other.
+    await work.insert_leads(leads)
+    await work.emit([said(lead) for lead in leads])
 
 
 def _valid(row: int, lead: Lead) -> dict[str, Any]:

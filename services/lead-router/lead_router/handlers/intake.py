@@ -119,7 +119,7 @@ def _fields(body: bytes) -> Mapping[str, str] | None:
     """The JSON object as texts, or None where it is none; null means absent."""
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict):
         return None

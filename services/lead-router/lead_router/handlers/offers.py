@@ -17,8 +17,15 @@ from lead_router.domain.supply import lost
 from lead_router.handlers.changes import give_back, save
 from lead_router.handlers.supplying import supply
 from lead_router.ports import Deps, Work
-from outdial_contracts.events import CallDisposition, ClearanceClosed, CloseOutcome, ComplianceBlocked, LeadStatus
-from outdial_runtime.outcome import NOTHING, DeadLetter, Drop, Outcome
+from outdial_contracts.events import (
+    CallDisposition,
+    CampaignDocument,
+    ClearanceClosed,
+    CloseOutcome,
+    ComplianceBlocked,
+    LeadStatus,
+)
+from outdial_runtime.outcome import NOTHING, DeadLetter, Drop, Outcome, RetryLater
 from outdial_runtime.service import Received
 
 CLOSED: dict[CloseOutcome, OfferEvent] = {
@@ -82,6 +89,9 @@ async def on_call_disposition(message: Received[CallDisposition], deps: Deps) ->
         offer = await work.offer(event.attempt_id)
         if lead is None or offer is None:
             return Drop("OFFER_UNKNOWN")
+        campaign = await work.campaign(event.campaign_id)
+        if campaign is None:
+            return RetryLater("CAMPAIGN_UNKNOWN")
         if event.revision <= offer.disposition_revision:
             return Drop("REPEATED_REVISION")
         if next_offer_state(offer.state, OfferEvent.REDEEM) is OfferState.REDEEMED:
@@ -89,7 +99,7 @@ async def on_call_disposition(message: Received[CallDisposition], deps: Deps) ->
             lead, offer = await _redeem(work, lead, offer, redeemed_at, message.now)
         if next_offer_state(offer.state, OfferEvent.DISPOSE) is None:
             return DeadLetter("NOT_REDEEMED", f"attempt_id: its offer is {offer.state}, want a redeemed one")
-        await _dispose(work, lead, offer, event, message.now)
+        await _dispose(work, lead, offer, event, campaign.document, message.now)
     return NOTHING
 
 
@@ -121,32 +131,26 @@ async def _redeem(work: Work, lead: Lead, offer: Offer, at: datetime, now: datet
     return move(lead, LeadEvent.REDEEM, now, **changes), offer
 
 
-async def _dispose(work: Work, lead: Lead, offer: Offer, event: CallDisposition, now: datetime) -> None:
+async def _dispose(
+    work: Work, lead: Lead, offer: Offer, event: CallDisposition, document: CampaignDocument, now: datetime
+) -> None:
     first = offer.disposition_revision == 0
     disposed = replace(offer, state=OfferState.DISPOSED, charged=event.charged, disposition_revision=event.revision)
     await work.save_offer(disposed)
     await work.free_person(offer.person_id, offer.attempt_id)
-    following = await _following(work, lead, offer, event, now)
+    following = after_disposition(
+        code=event.code,
+        callback_at=event.callback_at,
+        document=document,
+        charged_at=await work.charged_at(lead.person_id, window(document), now),
+        has_next_phone=lead.has_next_phone,
+        now=now,
+    )
     elsewhere = lead.current_attempt_id not in (None, offer.attempt_id)
-    if following is None or (elsewhere and following.event not in ENDING):
+    if elsewhere and following.event not in ENDING:
         await save(work, replace(lead, last_code=event.code, revision=lead.revision + 1, changed_at=now))
         return
     if elsewhere and not is_final(lead.status):
         await give_back(work, lead, now)
     following = following if first else replace(following, next_phone=False)
     await save(work, step(lead, following, now, last_code=event.code))
-
-
-async def _following(work: Work, lead: Lead, offer: Offer, event: CallDisposition, now: datetime) -> NextStep | None:
-    """What follows by the campaign's policy; None when the campaign's document is not known."""
-    campaign = await work.campaign(offer.campaign_id)
-    if campaign is None:
-        return None
-    return after_disposition(
-        code=event.code,
-        callback_at=event.callback_at,
-        document=campaign.document,
-        charged_at=await work.charged_at(lead.person_id, window(campaign.document), now),
-        has_next_phone=lead.has_next_phone,
-        now=now,
-    )
