@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+from collections import deque
 from collections.abc import Callable
 
 from media_gateway.sip.endpoint import Endpoint, Output
@@ -28,13 +29,20 @@ class SipUdp(asyncio.DatagramProtocol):
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: float | None = None
+        self._untold: deque[Event] = deque()
+        self._telling = False
         self._transport: asyncio.BaseTransport | None = None
         self._closed = self._loop.create_future()
 
     @property
     def live_call_ids(self) -> frozenset[str]:
-        """The calls that have not ended, or whose last transaction still absorbs repeats."""
+        """The calls that are under way, those whose BYE is not confirmed yet included."""
         return self._endpoint.live_call_ids
+
+    @property
+    def idle(self) -> bool:
+        """No call and no transaction is left: a drained process may close."""
+        return self._endpoint.idle
 
     def invite(self, invitation: Invitation) -> None:
         """Start an outgoing call; on_event may be called before this returns (NOT_SENT).
@@ -100,8 +108,18 @@ class SipUdp(asyncio.DatagramProtocol):
                 events += consequence.events
                 pending += consequence.datagrams
         self._arm()
-        for event in events:
-            self._on_event(event)
+        self._tell(events)
+
+    def _tell(self, events: list[Event]) -> None:
+        self._untold.extend(events)
+        if self._telling:
+            return  # the user made a wish inside on_event: what it caused comes after what is still untold
+        self._telling = True
+        try:
+            while self._untold:
+                self._on_event(self._untold.popleft())
+        finally:
+            self._telling = False
 
     def _send(self, data: bytes, destination: Address) -> bool:
         try:

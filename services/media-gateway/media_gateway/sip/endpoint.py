@@ -79,8 +79,13 @@ class Endpoint:
 
     @property
     def live_call_ids(self) -> frozenset[str]:
-        """The calls that have not ended, or whose last transaction still absorbs repeats."""
-        return frozenset(self._calls)
+        """The calls that are under way, those whose BYE is not confirmed yet included."""
+        return frozenset(call_id for call_id, call in self._calls.items() if not call.ended)
+
+    @property
+    def idle(self) -> bool:
+        """No call and no transaction is left, not even to absorb repeats."""
+        return not (self._calls or self._clients or self._servers)
 
     def invite(self, invitation: Invitation, now: float) -> Output:
         """Start an outgoing call.

@@ -125,7 +125,7 @@ def test_answered_call_tells_every_step_with_its_time() -> None:
     assert line.invite().first("x-traceparent") == "00-aa-bb-01"
     assert line.invite().from_.display == 'Acme "West"'
     line.run(60.0)
-    assert not line.endpoint.live_call_ids
+    assert line.endpoint.idle
 
 
 def test_in_dialog_requests_follow_the_reversed_route_to_the_contact() -> None:
@@ -296,7 +296,7 @@ def test_challenged_bye_is_sent_again_with_credentials() -> None:
     line.reply(407, 1.2, headers=CHALLENGE, to="BYE")
     assert [bye.first("Proxy-Authorization") is not None for bye in line.requests("BYE")] == [False, True]
     line.run(60.0)
-    assert not line.endpoint.live_call_ids
+    assert line.endpoint.idle
 
 
 @pytest.mark.parametrize("body", [b"", b"garbage", b"v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4 RTP/AVP 18\r\n"])
