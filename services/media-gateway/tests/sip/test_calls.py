@@ -189,6 +189,7 @@ def test_unanswered_cancel_ends_with_unknown_status_and_a_late_answer_is_still_h
     line.hang_up(1.0)
     line.run(33.1)
     assert (line.ended().reason, line.ended().status) == (EndReason.CANCEL_UNANSWERED, None)
+    assert line.endpoint.idle
     line.reply(200, 34.0, body=SDP)
     assert [type(event) for event in line.events[-1:]] == [GhostEnded]
     assert len(line.requests("BYE")) == 1
