@@ -217,6 +217,19 @@ async def test_late_redemption_of_a_lost_offer_is_an_attempt(desk: Desk) -> None
     assert await desk.offered() == ["P0"]
 
 
+async def test_lost_offer_redeemed_after_its_successor_counts_as_a_second_attempt(desk: Desk) -> None:
+    await desk.publish()
+    await desk.add_many(1)
+    await desk.demand(1)
+    await desk.tick(90)
+    await desk.tick(10)
+    old, new = await desk.sent(ev.LeadReady)
+    for ready in (new, old):
+        await on_clearance_closed(desk.received(closed(ready, ev.CloseOutcome.REDEEMED)), desk.deps)
+    lead = await desk.lead(old.context.lead_id)
+    assert (lead.status, lead.attempts) == (ev.LeadStatus.ATTEMPTING, 2)
+
+
 async def test_supply_says_why_it_is_short_and_only_once(desk: Desk) -> None:
     await desk.demand(1)
     assert await last_supply(desk) == (0, "CAMPAIGN_UNKNOWN")
