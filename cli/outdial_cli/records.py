@@ -25,6 +25,7 @@ class Record:
     """Kafka's, real time."""
     ce_id: str
     event: Event | None
+    key: bytes
     value: bytes
     headers: dict[str, bytes]
 
@@ -78,6 +79,7 @@ class TopicReader:
             timestamp_ms=message.timestamp()[1],
             ce_id=headers.get("ce_id", b"").decode(),
             event=_event(topic, value),
+            key=message.key() or b"",
             value=value,
             headers=headers,
         )

@@ -147,13 +147,12 @@ def carrier_calls(lines: Iterable[Mapping[str, Any]]) -> list[CarrierCall]:
 def _note(call: CarrierCall, line: Mapping[str, Any]) -> None:
     call.kind = line.get("callee_kind") or call.kind
     status, sent = line.get("status"), line.get("dir") == "out"
-    invite = str(line.get("cseq", "")).endswith("INVITE")
+    invite = line.get("cseq_method") == "INVITE"
     if sent and invite and status in (180, 183):
         call.rang = True
     if sent and invite and status == 200 and call.answered_at is None:
         call.answered_at = line["t"]
-    refused = sent and invite and isinstance(status, int) and status >= 300 and status not in (401, 407)
-    if (refused or line.get("method") == "BYE") and call.ended_at is None:
+    if line.get("event") == "call_over" and call.ended_at is None:
         call.ended_at = line["t"]
 
 

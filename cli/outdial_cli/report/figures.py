@@ -8,6 +8,7 @@ from typing import Any
 from outdial_cli.report.facts import CarrierCall
 
 FEWEST_SAMPLES = 20
+ABSENT = frozenset({"offline", "signed_out", "paused"})
 
 
 def percentiles(samples: Sequence[float]) -> dict[str, float] | None:
@@ -25,7 +26,7 @@ def agent_utilisation(log: Iterable[Mapping[str, Any]], window: tuple[float, flo
     for spans in _state_spans(log, window).values():
         for state, seconds in spans:
             busy += seconds if state in ("talking", "wrapup") else 0.0
-            signed_in += seconds if state not in ("offline", "paused") else 0.0
+            signed_in += seconds if state not in ABSENT else 0.0
     return round(busy / signed_in, 4) if signed_in else None
 
 
@@ -38,10 +39,7 @@ def lines_per_agent(
         max(0.0, min(c.ended_at if c.ended_at is not None else end, end) - max(c.invited_at, start)) for c in calls
     )
     present = sum(
-        seconds
-        for spans in _state_spans(log, window).values()
-        for state, seconds in spans
-        if state not in ("offline", "paused")
+        seconds for spans in _state_spans(log, window).values() for state, seconds in spans if state not in ABSENT
     )
     return round(live / present, 3) if present else None
 

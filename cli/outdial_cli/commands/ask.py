@@ -1,0 +1,89 @@
+"""Questions to a running stack: why, trace, evidence, preflight."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import httpx
+import typer
+import yaml
+from rich.console import Console
+
+from outdial_cli.commands.context import AsJson, DataDir, careful, print_json, print_mapping, running, services_of
+from outdial_cli.report.render import render_preflight, timeline
+from outdial_contracts.identity import trace_id
+
+Attempt = typer.Argument(help="attempt_id, as in call.disposition.")
+
+
+@careful
+def why(campaign: str = typer.Argument(help="Campaign id."), data_dir: Path = DataDir, as_json: bool = AsJson) -> None:
+    """Why is it (not) dialing? The constraint that binds now.
+
+    Example: outdial why spring-renewal
+    """
+    answer = services_of(data_dir).get("pacer", f"/v1/why/{campaign}")
+    if as_json:
+        print_json(answer)
+        return
+    print(f"{answer['binding']}: {answer['sentence']}")
+    print_mapping(answer.get("facts", {}), "  ")
+
+
+@careful
+def trace(attempt: str = Attempt, data_dir: Path = DataDir, as_json: bool = AsJson) -> None:
+    """One attempt's way through all services, drawn from its trace.
+
+    Example: outdial trace 0f8b5f3e-5a2c-5d0b-9d5e-3c1f6a7b8c9d
+    """
+    state = running(data_dir)
+    spans = httpx.get(f"{state.collector_url}/traces/{trace_id(_attempt_id(attempt))}", timeout=10).json()
+    if as_json:
+        print_json(spans)
+    elif not spans:
+        raise ValueError(f"no span of attempt {attempt} was collected")
+    else:
+        Console().print(timeline(attempt, spans))
+
+
+@careful
+def evidence(attempt: str = Attempt, data_dir: Path = DataDir, as_json: bool = AsJson) -> None:
+    """One page for a regulator: facts, rules, versions, times, consent proof of an attempt.
+
+    Example: outdial evidence 0f8b5f3e-5a2c-5d0b-9d5e-3c1f6a7b8c9d --json
+    """
+    page = services_of(data_dir).get("compliance-gate", f"/v1/evidence/{_attempt_id(attempt)}")
+    if as_json:
+        print_json(page)
+    else:
+        print("Not legal advice: an engineering reading of public rules; counsel must review every rule pack.\n")
+        print_mapping(page)
+
+
+@careful
+def preflight(
+    campaign: Path = typer.Option(..., "--campaign", help="campaign.yaml"),
+    leads: Path = typer.Option(..., "--leads", help="leads.csv"),
+    data_dir: Path = DataDir,
+    as_json: bool = AsJson,
+) -> None:
+    """How many leads would be skipped now, and why, before anything is imported.
+
+    Example: outdial preflight --campaign examples/campaign.yaml --leads examples/leads.csv
+    """
+    services = services_of(data_dir)
+    document = yaml.safe_load(campaign.read_text(encoding="utf-8"))
+    trial = services.import_leads(leads, str(document["id"]), dry_run=True)
+    answer = services.preflight(document, trial["valid"])
+    if as_json:
+        print_json({"intake": {k: trial[k] for k in ("rows", "leads", "rejected", "errors")}, "preflight": answer})
+    else:
+        render_preflight(trial, answer, Console())
+
+
+def _attempt_id(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise ValueError(f"an attempt id is a UUID of 36 characters; got {len(text)} characters") from None

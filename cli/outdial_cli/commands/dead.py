@@ -1,0 +1,87 @@
+"""Dead letters: list what could not be handled, replay it after the cause is mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from confluent_kafka import Producer
+from rich.console import Console
+from rich.table import Table
+
+from outdial_cli.commands.context import AsJson, DataDir, careful, print_json, running
+from outdial_cli.records import Record, TopicReader
+from outdial_cli.stack.layout import StackState
+from outdial_contracts.topics import TOPICS
+
+app = typer.Typer(help="Messages that could not be handled.", no_args_is_help=True)
+DEAD_HEADERS = ("dead_reason", "dead_detail", "dead_topic", "dead_partition", "dead_offset", "dead_service")
+
+
+@app.command("list")
+@careful
+def dead_list(
+    topic: str | None = typer.Argument(None, help="Topic whose dead letters to list; all without it."),
+    data_dir: Path = DataDir,
+    as_json: bool = AsJson,
+) -> None:
+    """List dead letters with reason, partition and offset; never their content.
+
+    Example: outdial dead list lead.submitted
+    """
+    rows = [_row(record) for record in _dead(running(data_dir), topic)]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table(show_edge=False)
+    for name in ("topic", "partition", "offset", "reason", "detail", "bytes"):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(str(row[name]) for name in ("topic", "partition", "offset", "reason", "detail", "bytes")))
+    Console().print(table if rows else "no dead letters")
+
+
+@app.command("replay")
+@careful
+def dead_replay(
+    topic: str = typer.Argument(help="Topic whose dead letters go back to it."),
+    offset: int | None = typer.Option(None, "--offset", help="Only the one that came from this offset."),
+    data_dir: Path = DataDir,
+) -> None:
+    """Send dead letters back to their topic, bytes and headers as they were.
+
+    Example: outdial dead replay lead.submitted --offset 17
+    """
+    state = running(data_dir)
+    letters = [r for r in _dead(state, topic) if offset is None or _header(r, "dead_offset") == str(offset)]
+    producer = Producer({"bootstrap.servers": state.bootstrap, "acks": "all", "enable.idempotence": True})
+    for letter in letters:
+        kept = [(name, value) for name, value in letter.headers.items() if name not in DEAD_HEADERS]
+        producer.produce(state.topic_prefix + topic, value=letter.value, key=letter.key, headers=kept)
+    unsent = producer.flush(30)
+    if unsent:
+        raise ValueError(f"{unsent} of {len(letters)} were not acknowledged; run it again: consumers are idempotent")
+    print(f"{len(letters)} replayed to {topic}")
+
+
+def _dead(state: StackState, topic: str | None) -> list[Record]:
+    if topic is not None and (topic not in TOPICS or TOPICS[topic].dead_letter is None):
+        raise ValueError(f"{topic} is no topic with dead letters")
+    wanted = [TOPICS[topic].dead_letter] if topic else [t.dead_letter for t in TOPICS.values()]
+    found = TopicReader(state.bootstrap, state.topic_prefix).read([name for name in wanted if name])
+    return [record for records in found.values() for record in records]
+
+
+def _row(record: Record) -> dict[str, str | int]:
+    return {
+        "topic": record.topic.removesuffix(".dead"),
+        "partition": _header(record, "dead_partition"),
+        "offset": _header(record, "dead_offset"),
+        "reason": _header(record, "dead_reason"),
+        "detail": _header(record, "dead_detail"),
+        "bytes": len(record.value),
+    }
+
+
+def _header(record: Record, name: str) -> str:
+    return record.headers.get(name, b"").decode("utf-8", "replace")

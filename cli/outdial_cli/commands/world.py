@@ -1,0 +1,96 @@
+"""Starting and stopping whole worlds: demo, up, down."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import typer
+
+from outdial_cli.commands.context import AsJson, DataDir, careful, running
+from outdial_cli.demo.inputs import DemoOptions
+from outdial_cli.demo.run import Demo
+from outdial_cli.stack.environment import RunClock
+from outdial_cli.stack.layout import save
+from outdial_cli.stack.processes import ended, send
+from outdial_cli.stack.stack import Stack, StackOptions
+
+EXAMPLES = Path("examples")
+DOWN_SECONDS = 60.0
+
+
+@careful
+def demo(
+    leads: Path = typer.Option(EXAMPLES / "leads.csv", help="leads.csv"),
+    campaign: Path = typer.Option(EXAMPLES / "campaign.yaml", help="campaign.yaml"),
+    scenario: Path = typer.Option(EXAMPLES / "scenario.yaml", help="scenario.yaml: callees, agents, events."),
+    suppression: Path = typer.Option(EXAMPLES / "suppression.csv", help="suppression.csv"),
+    route: Path = typer.Option(EXAMPLES / "route.yaml", help="route.yaml; its trunks become the simulated carrier."),
+    seconds: int = typer.Option(90, min=5, max=3600, help="How long to originate calls."),
+    data_dir: Path = DataDir,
+    as_json: bool = AsJson,
+) -> None:
+    """A real campaign end to end on this machine, then a report that says whether the books balance.
+
+    Exit code 1 when an identity or invariant does not hold.
+
+    Example: outdial demo --seconds 60 --json
+    """
+    options = DemoOptions(
+        leads=leads,
+        campaign=campaign,
+        scenario=scenario,
+        suppression=suppression,
+        route=route,
+        seconds=seconds,
+        data_dir=data_dir,
+        cache_dir=data_dir / "cache",
+        json_output=as_json,
+    )
+    raise typer.Exit(Demo(options).run())
+
+
+@careful
+def up(
+    clock_start: str | None = typer.Option(
+        None, help="Shift the clock, e.g. 2026-11-17T15:00:00Z; loopback trunks only."
+    ),
+    world: Path | None = typer.Option(None, "--world", help="Also run the simulated carrier and agents of a scenario."),
+    campaign_id: str = typer.Option("spring-renewal", "--campaign", help="Campaign its agents take."),
+    team_id: str = typer.Option("blue", "--team", help="Their team."),
+    data_dir: Path = DataDir,
+) -> None:
+    """Leave the stack running for a CRM, until Ctrl-C or `outdial down`.
+
+    Example: outdial up --clock-start 2026-11-17T15:00:00Z --world examples/scenario.yaml
+    """
+    folder = data_dir / "up"
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = RunClock(start=clock_start, origin_seconds=time.monotonic())
+    stack = Stack(StackOptions(data_dir=folder, cache_dir=data_dir / "cache", clock=clock), print)
+    try:
+        stack.start()
+        if world is not None:
+            stack.start_world(world, campaign_id, team_id)
+        save(folder, stack.state())
+        for name in sorted(stack.addresses.http_ports):
+            print(f"  {name:<16} {stack.addresses.url(name)}")
+        print("up; Ctrl-C or `outdial down` ends it", flush=True)
+        stack.watch()
+    finally:
+        (folder / "stack.json").unlink(missing_ok=True)
+        stack.stop()
+
+
+@careful
+def down(data_dir: Path = DataDir) -> None:
+    """Stop what `outdial up` started; live calls finish first.
+
+    Example: outdial down
+    """
+    state = running(data_dir)
+    send(state.pid, signal.SIGTERM)
+    if not ended(state.pid, DOWN_SECONDS):
+        raise ValueError(f"process {state.pid} still runs after {DOWN_SECONDS:.0f} s")
+    print("down")

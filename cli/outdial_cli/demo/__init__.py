@@ -1,0 +1,1 @@
+"""`outdial demo`: a real campaign end to end, then a report that says whether the books balance."""

@@ -1,0 +1,84 @@
+"""What the demo asks of the services over HTTP, as a CRM or a supervisor would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from outdial_cli.stack.layout import Addresses
+
+SECONDS = 30.0
+
+
+class Refused(Exception):
+    """A service refused a request; the text is its problem's detail."""
+
+
+class Services:
+    """One HTTP client for all of them."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self._addresses = addresses
+        self._client = httpx.Client(timeout=SECONDS)
+
+    def close(self) -> None:
+        """Closes connections."""
+        self._client.close()
+
+    def publish_route(self, route: Mapping[str, Any]) -> None:
+        """The route document."""
+        self._post("console", "/v1/documents", json=dict(route))
+
+    def publish_campaign(self, campaign: Mapping[str, Any]) -> int:
+        """The campaign; returns its version."""
+        return int(self._post("console", "/v1/campaigns", json=dict(campaign))["version"])
+
+    def set_state(self, campaign_id: str, state: str) -> None:
+        """RUNNING, PAUSED or STOPPED."""
+        self._post("console", f"/v1/campaigns/{campaign_id}/state", json={"state": state})
+
+    def suppress(self, csv: Path) -> dict[str, Any]:
+        """A suppression.csv; in force when this returns."""
+        headers = {"content-type": "text/csv"}
+        return self._post("compliance-gate", "/v1/suppressions", content=csv.read_bytes(), headers=headers)
+
+    def import_leads(self, csv: Path, campaign_id: str, *, dry_run: bool) -> dict[str, Any]:
+        """A leads.csv; {rows, leads, rejected, errors} and, dry, the valid leads."""
+        params = {"campaign_id": campaign_id, "source": "demo-crm", "dry_run": str(dry_run).lower()}
+        headers = {"content-type": "text/csv"}
+        return self._post("lead-router", "/v1/imports", content=csv.read_bytes(), headers=headers, params=params)
+
+    def preflight(self, campaign: Mapping[str, Any], leads: list[dict[str, Any]]) -> dict[str, Any]:
+        """What the gate would say now."""
+        return self._post("compliance-gate", "/v1/preflight", json={"campaign": dict(campaign), "leads": leads})
+
+    def team(self, team_id: str) -> dict[str, Any]:
+        """The pacer's live figures; empty while it does not answer."""
+        try:
+            reply = self._client.get(f"{self._addresses.url('pacer')}/v1/teams/{team_id}", timeout=2.0)
+        except httpx.HTTPError:
+            return {}
+        return dict(reply.json()) if reply.status_code == 200 else {}
+
+    def get(self, service: str, path: str) -> Any:
+        """A JSON document. Raises Refused."""
+        return self._checked(self._client.get(f"{self._addresses.url(service)}{path}")).json()
+
+    def ledger_export(self) -> bytes:
+        """The whole ledger with its checkpoints, JSON lines."""
+        reply = self._client.get(f"{self._addresses.url('compliance-gate')}/v1/ledger/export", timeout=120.0)
+        return self._checked(reply).content
+
+    def _post(self, service: str, path: str, **request: Any) -> dict[str, Any]:
+        reply = self._checked(self._client.post(f"{self._addresses.url(service)}{path}", **request))
+        return dict(reply.json())
+
+    @staticmethod
+    def _checked(reply: httpx.Response) -> httpx.Response:
+        if reply.status_code >= 400:
+            detail = reply.json().get("detail") if "json" in reply.headers.get("content-type", "") else reply.text
+            raise Refused(f"{reply.request.method} {reply.request.url.path}: {reply.status_code}: {detail}")
+        return reply

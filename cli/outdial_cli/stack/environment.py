@@ -1,0 +1,86 @@
+"""The environment of each service of a stack (SERVICES' config.py files are its readers)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from outdial_cli.stack.layout import Addresses, Secrets
+
+WITH_DATABASE = frozenset({"lead-router", "compliance-gate", "disposition", "analytics"})
+TRUNK_PASSWORD_ENV = "OUTDIAL_DEMO_TRUNK_PASSWORD"
+SIGNING_KEY, JWKS = "signing.jwk", "jwks.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunClock:
+    """The domain clock of a run: reads `start` when CLOCK_MONOTONIC reads `origin_seconds`; real time without start."""
+
+    start: str | None = None
+    origin_seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the services of one stack share."""
+
+    bootstrap: str
+    topic_prefix: str
+    otlp_endpoint: str
+    addresses: Addresses
+    secrets: Secrets
+    keys_dir: Path
+    prompts_dir: Path
+    clock: RunClock
+    dsns: Mapping[str, str]
+    """service -> DSN with its own role and schema."""
+
+
+def environment_of(service: str, settings: Settings) -> dict[str, str]:
+    """The OUTDIAL_* variables of a service."""
+    addresses, secrets = settings.addresses, settings.secrets
+    common = {
+        "OUTDIAL_KAFKA_BOOTSTRAP": settings.bootstrap,
+        "OUTDIAL_TOPIC_PREFIX": settings.topic_prefix,
+        "OUTDIAL_ORDINAL": "0",
+        "OUTDIAL_HTTP_PORT": str(addresses.http_ports[service]),
+        "OUTDIAL_GRPC_PORT": str(addresses.grpc_ports[service]),
+        "OUTDIAL_ADVERTISED_HOST": "127.0.0.1",
+        "OUTDIAL_OTLP_ENDPOINT": settings.otlp_endpoint,
+        "OUTDIAL_GATE_ADDRESS": addresses.grpc("compliance-gate"),
+        **_clock(settings.clock),
+    }
+    if service in WITH_DATABASE:
+        common["OUTDIAL_POSTGRES_DSN"] = settings.dsns[service]
+    own = {
+        "lead-router": {"OUTDIAL_TOKEN_KEYS": secrets.token_keys},
+        "compliance-gate": {
+            "OUTDIAL_TOKEN_KEYS": secrets.token_keys,
+            "OUTDIAL_SIGNING_KEY_FILE": str(settings.keys_dir / SIGNING_KEY),
+            "OUTDIAL_CLEARANCE_JWKS_FILE": str(settings.keys_dir / JWKS),
+        },
+        "media-gateway": {
+            "OUTDIAL_CLEARANCE_JWKS_FILE": str(settings.keys_dir / JWKS),
+            "OUTDIAL_AGENT_SECRET": secrets.agent_secret,
+            "OUTDIAL_AGENT_SIP_PORT": str(addresses.agent_sip_port),
+            "OUTDIAL_TRUNK_SIP_PORT": str(addresses.trunk_sip_port),
+            "OUTDIAL_RTP_PORTS": addresses.rtp_ports,
+            "OUTDIAL_PROMPTS_DIR": str(settings.prompts_dir),
+            TRUNK_PASSWORD_ENV: secrets.trunk_password,
+        },
+        "console": {
+            "OUTDIAL_AGENT_SECRET": secrets.agent_secret,
+            "OUTDIAL_AGENT_SIP_ADDRESS": f"127.0.0.1:{addresses.agent_sip_port}",
+        },
+    }
+    return {**common, **own.get(service, {})}
+
+
+def _clock(clock: RunClock) -> dict[str, str]:
+    if clock.start is None:
+        return {}
+    return {
+        "OUTDIAL_CLOCK_START": clock.start,
+        "OUTDIAL_CLOCK_ORIGIN_SECONDS": repr(clock.origin_seconds),
+    }
