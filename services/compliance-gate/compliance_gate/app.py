@@ -19,6 +19,7 @@ from compliance_gate.domain.live import LiveBook
 from compliance_gate.handlers import http, ledger, offers
 from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed
 from compliance_gate.handlers.dispositions import on_call_disposition
+from compliance_gate.handlers.failing import retried, unavailable
 from compliance_gate.handlers.preflight import post_preflight
 from compliance_gate.handlers.redeem import redeem
 from compliance_gate.handlers.suppressions import on_suppression_submitted, suppress
@@ -40,27 +41,27 @@ MIGRATIONS = Path(str(resources.files("compliance_gate") / "migrations"))
 STATEMENT_TIMEOUT_SECONDS = 5.0
 
 SUBSCRIPTIONS: dict[type[Event], Subscription] = {
-    LeadReady: Subscription(handler=offers.on_lead_ready),
-    OfferReturned: Subscription(handler=offers.on_offer_returned),
-    CallDisposition: Subscription(handler=on_call_disposition),
-    SuppressionSubmitted: Subscription(handler=on_suppression_submitted),
+    LeadReady: Subscription(handler=retried(offers.on_lead_ready)),
+    OfferReturned: Subscription(handler=retried(offers.on_offer_returned)),
+    CallDisposition: Subscription(handler=retried(on_call_disposition)),
+    SuppressionSubmitted: Subscription(handler=retried(on_suppression_submitted)),
     CampaignPublished: Subscription(handler=on_campaign_published, read=Read.WHOLE),
     StopChanged: Subscription(handler=on_stop_changed, read=Read.WHOLE),
 }
 TICKS = (
-    Tick(handler=offers.lapse_expired, every_seconds=1.0),
-    Tick(handler=ledger.checkpoint, every_seconds=5.0),
+    Tick(handler=retried(offers.lapse_expired), every_seconds=1.0),
+    Tick(handler=retried(ledger.checkpoint), every_seconds=5.0),
 )
 REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
     GrpcMethod(service="Clearance", method="Redeem", handler=redeem),
     GrpcMethod(service="Clearance", method="Suppress", handler=suppress),
-    HttpRoute(method="GET", path="/v1/keys", handler=http.get_keys),
-    HttpRoute(method="POST", path="/v1/preflight", handler=post_preflight),
-    HttpRoute(method="POST", path="/v1/suppressions", handler=http.post_suppressions),
-    HttpRoute(method="POST", path="/v1/opt-outs", handler=http.post_opt_out),
-    HttpRoute(method="GET", path="/v1/evidence/{attempt_id}", handler=http.get_evidence),
-    HttpRoute(method="GET", path="/v1/ledger/export", handler=http.get_export),
-    HttpRoute(method="GET", path="/v1/stats", handler=http.get_stats),
+    HttpRoute(method="GET", path="/v1/keys", handler=unavailable(http.get_keys)),
+    HttpRoute(method="POST", path="/v1/preflight", handler=unavailable(post_preflight)),
+    HttpRoute(method="POST", path="/v1/suppressions", handler=unavailable(http.post_suppressions)),
+    HttpRoute(method="POST", path="/v1/opt-outs", handler=unavailable(http.post_opt_out)),
+    HttpRoute(method="GET", path="/v1/evidence/{attempt_id}", handler=unavailable(http.get_evidence)),
+    HttpRoute(method="GET", path="/v1/ledger/export", handler=unavailable(http.get_export)),
+    HttpRoute(method="GET", path="/v1/stats", handler=unavailable(http.get_stats)),
 )
 
 

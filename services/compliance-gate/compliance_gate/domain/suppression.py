@@ -6,7 +6,7 @@ import csv
 import io
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -59,13 +59,25 @@ def read_sheet(text: str, now: datetime, areas: Mapping[str, Area]) -> Sheet:
     """
     wanted: list[Wanted] = []
     rejected: Counter[str] = Counter()
-    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
-    for row in rows:
+    for row in _rows(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=None))):
         try:
-            wanted.append(read_row({k: (v or "").strip() for k, v in row.items() if isinstance(k, str)}, now, areas))
+            wanted.append(read_row(row, now, areas))
         except RowError as error:
             rejected[str(error)] += 1
-    return Sheet(rows=len(rows), wanted=tuple(wanted), rejected=dict(rejected))
+    return Sheet(rows=len(wanted) + rejected.total(), wanted=tuple(wanted), rejected=dict(rejected))
+
+
+def _rows(reader: csv.DictReader[str]) -> Iterator[Mapping[str, str]]:
+    """Rows by column; one that CSV can't hold comes as a row without a subject."""
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield {}
+        else:
+            yield {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
 
 
 def read_row(row: Mapping[str, str], now: datetime, areas: Mapping[str, Area]) -> Wanted:

@@ -1,0 +1,151 @@
+"""A store in memory for tests and the deterministic world: as PostgreSQL behaves with one transaction at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+
+from compliance_gate.domain.clearance import State
+from compliance_gate.domain.facts import Attempt, Suppression
+from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, link
+from compliance_gate.ports import AttemptFact, Clearance, Keys, Redemption
+from outdial_contracts.events import CallMode, Consent, RuleOutcome, SuppressionChanged
+from outdial_runtime.outcome import Emit
+
+
+class MemoryStore:
+    """Store and Transaction in one: a lock makes transactions exclusive; nothing rolls back."""
+
+    def __init__(self, chains: Mapping[Chain, str]) -> None:
+        self._chains, self._mutex = chains, asyncio.Lock()
+        self.clearances: dict[str, Clearance] = {}
+        self.answers: dict[str, list[Redemption]] = {}
+        self.open_ids: dict[str, Keys] = {}
+        self.facts: dict[str, AttemptFact] = {}
+        self.held: dict[str, Consent] = {}
+        self.suppressed: dict[str, SuppressionChanged] = {}
+        self.announced: list[Emit] = []
+        self.signed: list[Checkpoint] = []
+        genesis = Entry(kind=RecordKind.GENESIS, body={"predecessor": None})
+        self.chain_records = {c: [link(c, 1, GENESIS_PREVIOUS, genesis)] for c in chains.values()}
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[MemoryStore]:
+        async with self._mutex:
+            yield self
+
+    async def records(self, chain_id: str | None = None, after_seq: int = 0) -> Sequence[Record]:
+        chosen = [chain_id] if chain_id else list(self.chain_records)
+        return [r for c in chosen for r in self.chain_records[c] if r.seq > after_seq]
+
+    async def records_of(self, attempt_id: str) -> Sequence[Record]:
+        return [r for r in await self.records() if attempt_id in r.body]
+
+    async def checkpoints(self) -> Sequence[Checkpoint]:
+        return self.signed
+
+    async def add_checkpoint(self, checkpoint: Checkpoint, at: datetime) -> None:
+        self.signed.append(checkpoint)
+
+    async def counts(self) -> Mapping[str, int]:
+        return {"open_attempts": len(self.open_ids), "suppressions": len(self.suppressed)}
+
+    async def lock(self, tokens: Sequence[str]) -> None:
+        """The mutex holds all of them."""
+
+    async def clearance(self, attempt_id: str, *, lock: bool = False) -> Clearance | None:
+        return self.clearances.get(attempt_id)
+
+    async def add_clearance(self, clearance: Clearance) -> None:
+        self.clearances[clearance.offer.attempt_id] = clearance
+
+    async def set_state(self, attempt_id: str, state: State, closed_at: datetime) -> None:
+        self.clearances[attempt_id] = replace(self.clearances[attempt_id], state=state, closed_at=closed_at)
+
+    async def expired(self, now: datetime, limit: int) -> Sequence[Clearance]:
+        return [c for c in self.clearances.values() if c.state is State.RESERVED and c.expires_at <= now][:limit]
+
+    async def merge_consents(self, consents: Sequence[Consent]) -> tuple[Consent, ...]:
+        for c in consents:
+            known = self.held.get(c.consent_id)
+            revoked = [x.revoked_at for x in (c, known) if x and x.revoked_at]
+            self.held[c.consent_id] = replace(c, revoked_at=min(revoked, default=None))
+        return await self.consents([c.consent_id for c in consents])
+
+    async def consents(self, consent_ids: Sequence[str]) -> tuple[Consent, ...]:
+        return tuple(self.held[i] for i in consent_ids if i in self.held)
+
+    async def suppressions(self, tokens: Sequence[str]) -> tuple[Suppression, ...]:
+        return tuple(
+            Suppression(seller_id=s.seller_id, requested_at=s.requested_at)
+            for s in self.suppressed.values()
+            if set(tokens) & {*s.callee_tokens, *s.person_tokens}
+        )
+
+    async def attempts(self, keys: Keys, since: datetime, now: datetime, but: str) -> tuple[Attempt, ...]:
+        found = []
+        for attempt_id, c in self.clearances.items():
+            if attempt_id == but or (c.keys.person != keys.person and c.keys.number != keys.number):
+                continue
+            fact = self.facts.get(attempt_id)
+            if fact is not None and fact.charged and fact.at > since:
+                found.append(self._attempt(c, fact.mode, fact.at, fact.outcomes, None))
+            elif c.state is State.RESERVED and c.expires_at > now:
+                found.append(self._attempt(c, CallMode.UNKNOWN, c.decided_at, (), c.expires_at))
+        return tuple(found)
+
+    @staticmethod
+    def _attempt(
+        c: Clearance, mode: CallMode, at: datetime, outcomes: tuple[RuleOutcome, ...], until: datetime | None
+    ) -> Attempt:
+        return Attempt(
+            attempt_id=c.offer.attempt_id,
+            at=at,
+            seller_id=c.offer.seller_id,
+            topic_id=c.offer.topic_id,
+            purpose=c.offer.purpose,
+            mode=mode,
+            outcomes=outcomes,
+            counts_until=until,
+        )
+
+    async def redemptions(self, attempt_id: str) -> Sequence[Redemption]:
+        return self.answers.get(attempt_id, [])
+
+    async def add_redemption(self, attempt_id: str, redemption: Redemption) -> None:
+        self.answers.setdefault(attempt_id, []).append(redemption)
+
+    async def open_attempts(self, keys: Keys) -> frozenset[str]:
+        return frozenset(i for i, k in self.open_ids.items() if k.person == keys.person or k.number == keys.number)
+
+    async def open_attempt(self, clearance: Clearance, mode: CallMode, at: datetime) -> None:
+        attempt_id = clearance.offer.attempt_id
+        self.open_ids[attempt_id] = clearance.keys
+        self.facts[attempt_id] = AttemptFact(mode=mode, at=at, charged=True, outcomes=(), revision=0)
+
+    async def dispose(self, attempt_id: str, charged: bool, outcomes: Sequence[RuleOutcome], revision: int) -> bool:
+        fact = self.facts.get(attempt_id)
+        if fact is None or fact.revision >= revision:
+            return False
+        self.facts[attempt_id] = replace(fact, charged=charged, outcomes=tuple(outcomes), revision=revision)
+        self.open_ids.pop(attempt_id, None)
+        return True
+
+    async def attempt_fact(self, attempt_id: str) -> AttemptFact | None:
+        return self.facts.get(attempt_id)
+
+    async def suppress(self, suppression: SuppressionChanged) -> SuppressionChanged:
+        return self.suppressed.setdefault(suppression.suppression_id, suppression)
+
+    async def append(self, chain: Chain, entries: Sequence[Entry]) -> list[Record]:
+        records = self.chain_records[self._chains[chain]]
+        before = len(records)
+        for entry in entries:
+            records.append(link(self._chains[chain], records[-1].seq + 1, records[-1].hash, entry))
+        return records[before:]
+
+    async def announce(self, events: Sequence[Emit]) -> None:
+        self.announced += events

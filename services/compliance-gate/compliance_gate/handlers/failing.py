@@ -1,0 +1,40 @@
+"""Fail closed: what a message, a tick or a request becomes while the store does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import TypeVar
+
+from compliance_gate.handlers.http import problem
+from compliance_gate.ports import Deps, StoreUnavailable
+from outdial_runtime.outcome import Outcome, RetryLater
+from outdial_runtime.service import Answer, Request
+
+Input = TypeVar("Input")
+
+
+def retried(handler: Callable[[Input, Deps], Awaitable[Outcome]]) -> Callable[[Input, Deps], Awaitable[Outcome]]:
+    """A message or tick comes again: nothing of it was committed."""
+
+    @wraps(handler)
+    async def with_retry(message: Input, deps: Deps) -> Outcome:
+        try:
+            return await handler(message, deps)
+        except StoreUnavailable:
+            return RetryLater("STORE_UNAVAILABLE", 1.0)
+
+    return with_retry
+
+
+def unavailable(handler: Callable[[Request, Deps], Awaitable[Answer]]) -> Callable[[Request, Deps], Awaitable[Answer]]:
+    """An HTTP request is answered 503; a gRPC call is left to the runtime, where a raised error is UNAVAILABLE."""
+
+    @wraps(handler)
+    async def with_problem(request: Request, deps: Deps) -> Answer:
+        try:
+            return await handler(request, deps)
+        except StoreUnavailable:
+            return problem(503, "STORE_UNAVAILABLE", "the gate's database does not answer; nothing was decided")
+
+    return with_problem

@@ -1,0 +1,117 @@
+"""The gate's HTTP answers, its configuration, and what app.py states about itself."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compliance_gate.adapters.signing import Ed25519Signer, KeyFileError
+from compliance_gate.config import Config, ConfigError
+from compliance_gate.handlers.http import get_evidence, get_export, get_keys, get_stats
+from compliance_gate.handlers.preflight import post_preflight
+
+ENV = {
+    "OUTDIAL_POSTGRES_DSN": "postgresql://gate@127.0.0.1/outdial",
+    "OUTDIAL_TOKEN_KEYS": "1:" + "ab" * 16,
+    "OUTDIAL_SIGNING_KEY_FILE": "signing.jwk",
+}
+CAMPAIGN = {
+    "seller": {"id": "S1"},
+    "topic": "T1",
+    "purpose": "marketing",
+    "mode": "predictive",
+    "retry": {"max_per_person": 3, "window_hours": 24},
+}
+
+
+def row(lead_id: str, a: Any, **changes: Any) -> dict[str, Any]:
+    consent = {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in a.consent().to_record().items()}
+    lead = {
+        "lead_id": lead_id,
+        "row": 2,
+        "person_id": lead_id,
+        "phone": "+12125550123",
+        "line_type": "MOBILE",
+        "consumer": True,
+        "address": {"country": "US", "region": "NY"},
+        "consents": [consent],
+        "segment": "COLD",
+        "score": 0.5,
+    }
+    return {**lead, **changes}
+
+
+async def test_evidence_tells_the_whole_story_without_the_number(world: Any, a: Any) -> None:
+    cleared = await world.clear(a.offer())
+    await world.redeem(world.asking(cleared))
+    answer = await get_evidence(world.request(b"", attempt_id=cleared.attempt_id), world.deps)
+    body = answer.reply.body
+    text = json.dumps(body)
+    assert body["decision"]["allowed"] is True
+    assert {rule["rule_id"] for rule in body["decision"]["rules"]} >= {"US-FED-HOURS", "US-PEWC-AUTODIAL-MOBILE"}
+    assert body["decision"]["tzdata"] == world.deps.pack.tzdata
+    assert body["consents"][0]["text_sha256"] == "ab" * 32
+    assert body["redemptions"][0]["granted"] is True
+    assert [record["kind"] for record in body["ledger"]] == ["DECISION", "REDEMPTION", "CLOSE"]
+    assert "+12125550123" not in text
+    assert "person-1" not in text
+
+
+async def test_evidence_of_a_block_names_reasons_and_of_nothing_is_a_problem(world: Any, a: Any) -> None:
+    blocked = await world.clear(a.offer(consents=()))
+    answer = await get_evidence(world.request(b"", attempt_id=blocked.attempt_id), world.deps)
+    assert answer.reply.body["decision"]["reasons"] == ["CONSENT_MISSING"]
+    assert (await get_evidence(world.request(b"", attempt_id="none"), world.deps)).reply.status == 404
+
+
+async def test_preflight_judges_every_lead_and_stores_nothing(world: Any, a: Any) -> None:
+    leads = [row("l1", a), row("l2", a, consents=[]), row("l3", a, phone="+442071838750", consents=[])]
+    body = json.dumps({"campaign": CAMPAIGN, "leads": leads}).encode()
+    answer = (await post_preflight(world.request(body), world.deps)).reply.body
+    assert answer["callable"] == 1
+    assert answer["blocked_total"] == 2
+    assert answer["blocked"] == {"CONSENT_MISSING": 1, "JURISDICTION_UNSUPPORTED": 1}
+    assert [result["lead_id"] for result in answer["results"]] == ["l1", "l2", "l3"]
+    assert (await get_stats(world.request(b""), world.deps)).reply.body["open_attempts"] == 0
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"campaign": {}, "leads": []}', b'{"campaign": null}'])
+async def test_bad_preflight_is_a_problem(fake: Any, body: bytes) -> None:
+    assert (await post_preflight(fake.request(body), fake.deps)).reply.status == 422
+
+
+async def test_keys_are_public_and_export_is_lines(world: Any) -> None:
+    keys = (await get_keys(world.request(b""), world.deps)).reply.body["keys"]
+    assert keys[0]["kid"] == "test"
+    assert "d" not in keys[0]
+    reply = (await get_export(world.request(b""), world.deps)).reply
+    assert reply.content_type == "application/jsonl"
+    assert json.loads(reply.body.splitlines()[-1])["type"] == "manifest"
+
+
+def test_configuration_names_the_variable_that_is_wrong_and_never_a_secret() -> None:
+    assert Config.from_env(ENV).signing_key_file == Path("signing.jwk")
+    for name, value in (*((name, "") for name in ENV), ("OUTDIAL_TOKEN_KEYS", "1:zz"), ("OUTDIAL_GATE_POOL_SIZE", "0")):
+        with pytest.raises(ConfigError, match=name) as raised:
+            Config.from_env({**ENV, name: value})
+        assert "zz" not in str(raised.value)
+
+
+def test_key_file_of_another_shape_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "signing.jwk"
+    for text in ("", "{}", '{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}'):
+        file.write_text(text)
+        with pytest.raises(KeyFileError, match=r"signing\.jwk"):
+            Ed25519Signer.load(file)
+
+
+async def test_attempt_of_tomorrow_is_cleared_again_after_the_window(world: Any, a: Any) -> None:
+    world.publish(retry_max_per_person=1)
+    cleared = await world.clear(a.offer())
+    await world.redeem(world.asking(cleared))
+    again = await world.clear(a.offer())
+    assert again.next_allowed_at == a.now + timedelta(hours=24)
