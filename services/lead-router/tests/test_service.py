@@ -34,7 +34,7 @@ def test_configuration_has_defaults_and_hides_secrets() -> None:
         {"OUTDIAL_TOKEN_KEYS": ""},
         {"OUTDIAL_TOKEN_KEYS": "1:abcd"},
         {"OUTDIAL_TOKEN_KEYS": "secret-without-version"},
-        {"OUTDIAL_IDEMPOTENCY_HOURS": "0"},
+        {"OUTDIAL_IDEMPOTENCY_HOURS": "99999"},
         {"OUTDIAL_POSTGRES_POOL": "many"},
     ],
 )
