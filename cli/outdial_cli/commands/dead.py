@@ -56,7 +56,9 @@ def dead_replay(
     letters = [r for r in _dead(state, topic) if offset is None or _header(r, "dead_offset") == str(offset)]
     producer = Producer({"bootstrap.servers": state.bootstrap, "acks": "all", "enable.idempotence": True})
     for letter in letters:
-        kept = [(name, value) for name, value in letter.headers.items() if name not in DEAD_HEADERS]
+        kept: list[tuple[str, str | bytes | None]] = [
+            (name, value) for name, value in letter.headers.items() if name not in DEAD_HEADERS
+        ]
         producer.produce(state.topic_prefix + topic, value=letter.value, key=letter.key, headers=kept)
     unsent = producer.flush(30)
     if unsent:

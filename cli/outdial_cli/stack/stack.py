@@ -102,10 +102,11 @@ class Stack:
     def start_world(self, scenario: Path, campaign_id: str, team_id: str) -> None:
         """The simulated carrier, then the simulated agents."""
         scenario = scenario.resolve()
-        carrier = ("carrier", "--scenario", str(scenario), "--port", str(self.addresses.carrier_sip_port))
-        carrier += ("--control-port", str(self.addresses.carrier_control_port), "--log", str(self.carrier_log))
-        agents = ("agents", "--scenario", str(scenario), "--console", self.addresses.url("console"))
-        agents += ("--team", team_id, "--campaign", campaign_id, "--log", str(self.agents_log))
+        ports = ("--port", str(self.addresses.carrier_sip_port))
+        control = ("--control-port", str(self.addresses.carrier_control_port))
+        carrier = ("carrier", "--scenario", str(scenario), *ports, *control, "--log", str(self.carrier_log))
+        desk = ("--console", self.addresses.url("console"), "--team", team_id, "--campaign", campaign_id)
+        agents = ("agents", "--scenario", str(scenario), *desk, "--log", str(self.agents_log))
         health = f"http://127.0.0.1:{self.addresses.carrier_control_port}/healthz"
         self._world["carrier"] = Child(self._sim_spec("carrier", carrier, health))
         self._world["agents"] = Child(self._sim_spec("agents", agents, None))
@@ -139,6 +140,10 @@ class Stack:
     def restart(self, service: str) -> None:
         """Starts a service that was killed; returns when it is ready."""
         self._children[service].start()
+
+    def infra_logs(self) -> list[Path]:
+        """Logs of the broker, the database and the collector."""
+        return self._infra.log_paths
 
     def tool(self, name: str) -> Path:
         """Path of a console script of this environment."""
