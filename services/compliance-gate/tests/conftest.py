@@ -19,6 +19,7 @@ from compliance_gate.adapters.memory import MemoryStore
 from compliance_gate.adapters.postgres import PostgresStore
 from compliance_gate.adapters.rule_pack import load_rule_pack, pin_time_zones
 from compliance_gate.adapters.signing import Ed25519Signer
+from compliance_gate.app import MIGRATIONS
 from compliance_gate.domain.ledger import Chain, Frontier
 from compliance_gate.domain.live import LiveBook
 from compliance_gate.domain.rules import RulePack
@@ -43,6 +44,7 @@ from outdial_contracts.events import (
 )
 from outdial_contracts.identity import TokenKeys
 from outdial_contracts.rpc import outdial_pb2 as pb
+from outdial_runtime.migrations import migrate
 from outdial_runtime.outcome import Emit, Publish
 from outdial_runtime.service import Received, Request
 
@@ -241,7 +243,7 @@ def offer(**changes: Any) -> LeadReady:
     return replace(whole, **changes)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def a() -> SimpleNamespace:
     """Builders: a.offer(...), a.consent(...), a.document()."""
     return SimpleNamespace(offer=offer, consent=consent, document=document, now=NOON)
@@ -269,7 +271,7 @@ def postgres_dsn() -> Iterator[str]:
         server.cleanup()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_deps(pack: RulePack) -> Any:
     def make(store: Store, chains: dict[Chain, str]) -> World:
         clock, outbox = FakeClock(), FakeOutbox()
@@ -294,11 +296,10 @@ def make_deps(pack: RulePack) -> Any:
 async def real(request: pytest.FixtureRequest, make_deps: Any) -> AsyncIterator[World]:
     """The gate on real PostgreSQL, in a schema of its own."""
     dsn, schema = request.getfixturevalue("postgres_dsn"), f"gate_{uuid.uuid4().hex[:12]}"
-    migration = Path(__file__).parents[1] / "compliance_gate" / "migrations" / "0001_gate.sql"
     settings = {"search_path": schema}
     async with asyncpg.create_pool(dsn, min_size=1, max_size=16, server_settings=settings) as pool:
         await pool.execute(f"CREATE SCHEMA {schema}")
-        await pool.execute(migration.read_text("utf-8"))
+        await migrate(pool, MIGRATIONS)
         await pool.execute("CREATE TABLE announced (cause text, topic text, outcome text)")
         boot = uuid.uuid4().hex
         chains = {chain: f"{boot}.{chain.value}" for chain in Chain}

@@ -16,6 +16,7 @@ from outdial_contracts.events import SuppressionSource
 from outdial_contracts.headers import CE_NAMESPACE
 
 EVERY_SELLER = "*"
+COLUMNS = ("phone", "person_id", "seller_id", "requested_at", "source", "default_region", "suppression_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ def _rows(reader: csv.DictReader[str]) -> Iterator[Mapping[str, str]]:
         except csv.Error:
             yield {}
         else:
-            yield {name: (value or "").strip() for name, value in row.items() if isinstance(name, str)}
+            yield {name: (value or "").strip() for name, value in row.items() if name in COLUMNS}
 
 
 def read_row(row: Mapping[str, str], now: datetime, areas: Mapping[str, Area]) -> Wanted:

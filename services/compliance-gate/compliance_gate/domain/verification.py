@@ -45,7 +45,7 @@ class Verifier:
     records: int = 0
     checkpoints: int = 0
     _chains: dict[str, _Chain] = field(default_factory=dict)
-    _predecessors: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    _predecessors: list[tuple[str, Any]] = field(default_factory=list)
     _manifest_line: int = 0
     _last_line: int = 0
 
@@ -102,7 +102,7 @@ class Verifier:
         if fault is not None:
             self._break(chain_id, chain, fault)
             return
-        if seq == 1 and isinstance(value["body"], dict) and value["body"].get("predecessor"):
+        if seq == 1 and isinstance(value["body"], dict) and value["body"].get("predecessor") is not None:
             self._predecessors.append((f"{chain_id}:1", value["body"]["predecessor"]))
         self.records += 1
         chain.hashes.append(value["hash"])
@@ -143,7 +143,10 @@ class Verifier:
             elif len(hashes) > seq or hashes[-1] != head:
                 self._problem(f"{chain_id}:{len(hashes)}", "the manifest names another last record")
 
-    def _check_predecessor(self, name: str, predecessor: Mapping[str, Any]) -> None:
+    def _check_predecessor(self, name: str, predecessor: Any) -> None:
+        if not isinstance(predecessor, dict):
+            self._problem(name, "its predecessor is not a chain, a sequence number and a head")
+            return
         chain_id, seq = str(predecessor.get("chain_id")), predecessor.get("seq")
         chain = self._chains.get(chain_id, _Chain())
         hashes = chain.hashes
@@ -182,7 +185,7 @@ def _parse(line: str) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
         same = isinstance(value, dict) and canonical(value) == line
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if same else None
 

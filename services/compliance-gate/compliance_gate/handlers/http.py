@@ -35,13 +35,12 @@ async def post_suppressions(request: Request, deps: Deps) -> Answer:
     except UnicodeDecodeError:
         return problem(422, "BAD_ENCODING", "the body must be UTF-8 text/csv")
     sheet = read_sheet(text, request.now, deps.pack.areas)
-    rejected = dict(sheet.rejected)
-    known = [wanted for wanted in sheet.wanted if not wanted.attempt_id]
     stored: list[SuppressionChanged] = []
-    for start in range(0, len(known), IMPORT_CHUNK):
-        stored += await store(known[start : start + IMPORT_CHUNK], deps)
+    for start in range(0, len(sheet.wanted), IMPORT_CHUNK):
+        stored += await store(sheet.wanted[start : start + IMPORT_CHUNK], deps)
     await outlive_grants(stored, deps)
-    return Answer(reply=HttpReply(body={"rows": sheet.rows, "accepted": len(known), "rejected": rejected}))
+    body = {"rows": sheet.rows, "accepted": len(sheet.wanted), "rejected": dict(sheet.rejected)}
+    return Answer(reply=HttpReply(body=body))
 
 
 async def post_opt_out(request: Request, deps: Deps) -> Answer:
