@@ -1,0 +1,1 @@
+"""Kafka, PostgreSQL and a trace collector on this machine, with no container engine."""
