@@ -68,7 +68,8 @@ def up(
     folder = data_dir / "up"
     folder.mkdir(parents=True, exist_ok=True)
     clock = RunClock(start=clock_start, origin_seconds=time.monotonic())
-    stack = Stack(StackOptions(data_dir=folder, cache_dir=data_dir / "cache", clock=clock), print)
+    options = StackOptions(data_dir=folder, cache_dir=data_dir / "cache", clock=clock, fresh=False)
+    stack = Stack(options, print)
     try:
         stack.start()
         if world is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 SERVICES = ("lead-router", "compliance-gate", "pacer", "media-gateway", "disposition", "analytics", "console")
 STACK_FILE = "stack.json"
+SECRETS_FILE = "secrets.json"
 
 
 class NoStack(Exception):
@@ -102,10 +103,17 @@ def new_addresses(rtp_ports: str = "20000-21999") -> Addresses:
     )
 
 
-def new_secrets() -> Secrets:
-    """Random secrets."""
-    return Secrets(
+def kept_secrets(folder: Path, *, fresh: bool) -> Secrets:
+    """The secrets of the stack's data: made at its first start, kept as long as it (token keys are never dropped)."""
+    path = folder / SECRETS_FILE
+    if path.exists() and not fresh:
+        return Secrets(**json.loads(path.read_text()))
+    made = Secrets(
         token_keys=f"1:{secrets.token_hex(32)}",
         agent_secret=secrets.token_hex(32),
         trunk_password=secrets.token_hex(12),
     )
+    folder.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(asdict(made)))
+    return made

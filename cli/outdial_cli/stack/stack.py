@@ -10,14 +10,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from outdial_cli.config import Config, child_environment
 from outdial_cli.embedded.process import Child, ChildSpec
 from outdial_cli.embedded.topics import TopicSpec, create_topics
-from outdial_cli.embedded.world import EmbeddedInfra
-from outdial_cli.stack.environment import WITH_DATABASE, RunClock, Settings, environment_of
-from outdial_cli.stack.layout import SERVICES, Addresses, Secrets, StackState, new_addresses, new_secrets
+from outdial_cli.embedded.world import Infra, Phase, PhaseState, infra_for
+from outdial_cli.stack.environment import JWKS, WITH_DATABASE, RunClock, Settings, environment_of
+from outdial_cli.stack.layout import SERVICES, Addresses, Secrets, StackState, kept_secrets, new_addresses
 from outdial_contracts.topics import TOPICS
 
 PROMPTS = Path("examples") / "prompts"
@@ -38,6 +39,8 @@ class StackOptions:
     clock: RunClock = field(default_factory=RunClock)
     topic_prefix: str = ""
     prompts_dir: Path = PROMPTS
+    fresh: bool = True
+    """Begin with empty topics and databases; False goes on with what an earlier run left."""
 
 
 class Stack:
@@ -45,12 +48,13 @@ class Stack:
 
     def __init__(self, options: StackOptions, say: Callable[[str], None]) -> None:
         self._options, self._say = options, say
-        self._infra = EmbeddedInfra(data_dir=options.data_dir, cache_dir=options.cache_dir, progress=say)
+        config = replace(Config.from_env(), data_dir=options.data_dir, cache_dir=options.cache_dir)
+        self._infra: Infra = infra_for(config, self._on_phase, fresh=options.fresh)
         self._children: dict[str, Child] = {}
         self._world: dict[str, Child] = {}
         self._stopping = threading.Event()
         self.addresses: Addresses = new_addresses()
-        self.secrets: Secrets = new_secrets()
+        self.secrets: Secrets = kept_secrets(options.data_dir, fresh=options.fresh)
         self.topic_prefix = options.topic_prefix
         self.started_at = time.time()
 
@@ -82,11 +86,10 @@ class Stack:
     @property
     def spans_log(self) -> Path:
         """Every span that was collected."""
-        return self._infra.spans_path
+        return self._options.data_dir / "traces.jsonl"
 
     def start(self) -> None:
         """Infrastructure, topics, keys, then all services at once; returns when every one is ready."""
-        self._options.data_dir.mkdir(parents=True, exist_ok=True)
         for log in (self.carrier_log, self.agents_log):
             log.unlink(missing_ok=True)
         self._infra.start()
@@ -143,7 +146,7 @@ class Stack:
 
     def infra_logs(self) -> list[Path]:
         """Logs of the broker, the database and the collector."""
-        return self._infra.log_paths
+        return [path for path in self.logs_dir.glob("*.log") if path.stem not in SERVICES]
 
     def tool(self, name: str) -> Path:
         """Path of a console script of this environment."""
@@ -190,7 +193,7 @@ class Stack:
             name=name,
             command=(str(self.tool(name)),),
             log_path=self.logs_dir / f"{name}.log",
-            env={**os.environ, **environment_of(name, settings)},
+            env=child_environment(environment_of(name, settings)),
             ready=f"{self.addresses.url(name)}/readyz",
             ready_timeout_seconds=READY_SECONDS,
             stop_timeout_seconds=DRAIN_SECONDS,
@@ -203,13 +206,21 @@ class Stack:
             name=name,
             command=(str(self.tool("outdial-sim")), *arguments),
             log_path=self.logs_dir / f"{name}.log",
-            env={**os.environ, **trunk},
+            env=child_environment(trunk),
             ready=ready,
             stop_timeout_seconds=DRAIN_SECONDS,
             pid_file=self._options.data_dir / "pids" / f"{name}.pid",
         )
 
+    def _on_phase(self, phase: Phase) -> None:
+        if phase.state is PhaseState.DONE:
+            self._say(f"{phase.name} ready after {phase.seconds:.1f} s")
+        elif phase.state is PhaseState.PROGRESS:
+            self._say(f"{phase.name} {phase.detail}")
+
     def _make_keys(self) -> None:
+        if (self.keys_dir / JWKS).exists() and not self._options.fresh:
+            return
         command = [str(self.tool("compliance-gate")), "keys", "new", "--out", str(self.keys_dir)]
         made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if made.returncode != 0:
