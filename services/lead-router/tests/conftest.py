@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 import asyncpg
 import pytest
 
-import lead_router
 from lead_router.adapters.postgres import PostgresStore
+from lead_router.app import MIGRATIONS
 from lead_router.domain.admission import Taken, tokens_of
 from lead_router.domain.leads import Campaign, Lead, Offer
 from lead_router.domain.lifecycle import DUE, OfferState, is_final
@@ -33,10 +33,10 @@ from lead_router.ports import CampaignCounts, Deps, StoredReply, Work
 from outdial_contracts import events as ev
 from outdial_contracts.base import Event
 from outdial_contracts.identity import TokenKeys
+from outdial_runtime.migrations import migrate
 from outdial_runtime.outcome import Emit, Outcome
 from outdial_runtime.service import HttpReply, Received, Request, TickInput
 
-MIGRATIONS = Path(lead_router.__file__).parent / "migrations"
 NOW = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
 Kind = TypeVar("Kind", bound=Event)
 
@@ -245,8 +245,7 @@ async def fresh_postgres(dsn: str) -> AsyncIterator[RecordedPostgres]:
     async with asyncpg.create_pool(dsn, min_size=1, max_size=6, server_settings=settings) as pool:
         await pool.execute(f"CREATE SCHEMA {schema}")
         await pool.execute("CREATE TABLE recorded (n bigserial PRIMARY KEY, ref text NOT NULL)")
-        for migration in sorted(MIGRATIONS.glob("*.sql")):
-            await pool.execute(migration.read_text(encoding="utf-8"))
+        await migrate(pool, MIGRATIONS)
         yield RecordedPostgres(pool, TableRecorder())
         await pool.execute(f"DROP SCHEMA {schema} CASCADE")
 
