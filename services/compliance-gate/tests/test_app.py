@@ -1,0 +1,73 @@
+"""The composition root: what the gate says of itself, and that a boot on a real database decides offers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compliance_gate import cli
+from compliance_gate.app import NAME, REQUESTS, SUBSCRIPTIONS, build_service
+from compliance_gate.config import Config
+from compliance_gate.domain.ledger import Chain
+from compliance_gate.handlers.offers import on_lead_ready
+from outdial_contracts.events import ComplianceCleared
+from outdial_contracts.topics import TOPICS
+from outdial_runtime.clock import SystemChance
+from outdial_runtime.outcome import Emit, Publish
+from outdial_runtime.service import HttpRoute
+
+
+@dataclass
+class FakeToolkit:
+    """The runtime as far as app.py asks it."""
+
+    clock: Any
+    outbox: Any
+    chance: SystemChance = field(default_factory=SystemChance)
+
+    def table_outbox(self, pool: Any) -> FakeToolkit:
+        return self
+
+    async def write(self, connection: Any, events: Sequence[Emit]) -> None:
+        """Nothing relays in this test."""
+
+
+def test_gate_subscribes_to_the_topics_that_name_it_as_consumer() -> None:
+    assert {event.TOPIC for event in SUBSCRIPTIONS} == {t.name for t in TOPICS.values() if NAME in t.consumers}
+
+
+def test_every_route_is_under_v1_and_listed_in_the_readme() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    for route in (r for r in REQUESTS if isinstance(r, HttpRoute)):
+        assert f"`{route.path}`" in readme
+
+
+@pytest.mark.stack
+async def test_boot_migrates_opens_its_chains_and_decides(
+    fake: Any, a: Any, postgres_dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["keys", "new", "--out", str(tmp_path / "keys")]) == 0
+    env = {
+        "OUTDIAL_POSTGRES_DSN": postgres_dsn,
+        "OUTDIAL_TOKEN_KEYS": "1:" + "ab" * 16,
+        "OUTDIAL_SIGNING_KEY_FILE": str(tmp_path / "keys" / "signing.jwk"),
+    }
+    service = build_service(Config.from_env(env))
+    toolkit: Any = FakeToolkit(clock=fake.clock, outbox=fake.outbox)
+    geneses = []
+    for boot in range(2):
+        async with service.build(toolkit) as deps:
+            fake.deps = deps
+            fake.publish()
+            outcome = await on_lead_ready(fake.received(a.offer(person_id=f"p{boot}", phone="+13125550199")), deps)
+            assert isinstance(outcome, Publish)
+            assert isinstance(outcome.events[0], ComplianceCleared)
+            geneses.append(json.loads((await deps.store.records(deps.chains[Chain.DECISIONS]))[0].body))
+    assert geneses[0]["predecessor"] is None
+    assert geneses[1]["predecessor"]["seq"] == 2
+    assert geneses[1]["tzdata"] == fake.deps.pack.tzdata
