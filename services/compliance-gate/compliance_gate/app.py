@@ -19,7 +19,7 @@ from compliance_gate.domain.live import LiveBook
 from compliance_gate.handlers import http, ledger, offers
 from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed
 from compliance_gate.handlers.dispositions import on_call_disposition
-from compliance_gate.handlers.failing import retried, unavailable
+from compliance_gate.handlers.failing import not_ready, retried, unavailable
 from compliance_gate.handlers.preflight import post_preflight
 from compliance_gate.handlers.redeem import redeem
 from compliance_gate.handlers.suppressions import on_suppression_submitted, suppress
@@ -53,8 +53,8 @@ TICKS = (
     Tick(handler=retried(ledger.checkpoint), every_seconds=5.0),
 )
 REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
-    GrpcMethod(service="Clearance", method="Redeem", handler=redeem),
-    GrpcMethod(service="Clearance", method="Suppress", handler=suppress),
+    GrpcMethod(service="Clearance", method="Redeem", handler=not_ready(redeem)),
+    GrpcMethod(service="Clearance", method="Suppress", handler=not_ready(suppress)),
     HttpRoute(method="GET", path="/v1/keys", handler=unavailable(http.get_keys)),
     HttpRoute(method="POST", path="/v1/preflight", handler=unavailable(post_preflight)),
     HttpRoute(method="POST", path="/v1/suppressions", handler=unavailable(http.post_suppressions)),

@@ -21,7 +21,7 @@ from compliance_gate.domain.clearance import State
 from compliance_gate.domain.ledger import Chain
 from compliance_gate.domain.suppression import Wanted
 from compliance_gate.domain.verification import verify
-from compliance_gate.handlers.failing import retried, unavailable
+from compliance_gate.handlers.failing import not_ready, retried, unavailable
 from compliance_gate.handlers.ledger import export
 from compliance_gate.handlers.offers import lapse_expired, on_offer_returned
 from compliance_gate.handlers.suppressions import store
@@ -34,6 +34,7 @@ from outdial_contracts.events import (
     SuppressionSource,
 )
 from outdial_runtime.outcome import RetryLater
+from outdial_runtime.requests import NotReady
 from outdial_runtime.service import TickInput
 
 PEOPLE, OFFERS = 3, 6
@@ -167,9 +168,11 @@ def make_fake(make_deps: Any) -> Any:
     return make
 
 
-async def test_store_that_is_away_means_again_later_and_503(fake: Any) -> None:
+async def test_store_that_is_away_means_again_later_unavailable_and_503(fake: Any) -> None:
     async def broken(message: Any, deps: Any) -> Any:
         raise StoreUnavailable("ConnectionDoesNotExistError")
 
     assert isinstance(await retried(broken)(None, fake.deps), RetryLater)
+    with pytest.raises(NotReady):
+        await not_ready(broken)(fake.request(b""), fake.deps)
     assert (await unavailable(broken)(fake.request(b""), fake.deps)).reply.status == 503

@@ -9,6 +9,7 @@ from typing import TypeVar
 from compliance_gate.handlers.http import problem
 from compliance_gate.ports import Deps, StoreUnavailable
 from outdial_runtime.outcome import Outcome, RetryLater
+from outdial_runtime.requests import NotReady
 from outdial_runtime.service import Answer, Request
 
 Input = TypeVar("Input")
@@ -27,8 +28,21 @@ def retried(handler: Callable[[Input, Deps], Awaitable[Outcome]]) -> Callable[[I
     return with_retry
 
 
+def not_ready(handler: Callable[[Request, Deps], Awaitable[Answer]]) -> Callable[[Request, Deps], Awaitable[Answer]]:
+    """A gRPC call ends as UNAVAILABLE: transport, not a refusal, so the offer stays as it is."""
+
+    @wraps(handler)
+    async def with_status(request: Request, deps: Deps) -> Answer:
+        try:
+            return await handler(request, deps)
+        except StoreUnavailable as error:
+            raise NotReady("STORE_UNAVAILABLE") from error
+
+    return with_status
+
+
 def unavailable(handler: Callable[[Request, Deps], Awaitable[Answer]]) -> Callable[[Request, Deps], Awaitable[Answer]]:
-    """An HTTP request is answered 503; a gRPC call is left to the runtime, where a raised error is UNAVAILABLE."""
+    """An HTTP request is answered 503."""
 
     @wraps(handler)
     async def with_problem(request: Request, deps: Deps) -> Answer:

@@ -29,7 +29,7 @@ from outdial_runtime.service import Answer, Request
 
 
 async def redeem(request: Request, deps: Deps) -> Answer:
-    """The last look: grants one leg once, or says why not. StoreUnavailable leaves as gRPC UNAVAILABLE."""
+    """The last look: grants one leg once, or says why not. While the store is away it raises StoreUnavailable."""
     message: pb.RedeemRequest = request.message
     asked = _asked(message, deps)
     forged = token_failure(asked)
