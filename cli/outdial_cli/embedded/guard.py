@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 GRACE_SECONDS = 5.0
 
@@ -36,22 +37,29 @@ def registered(lines: Iterable[str]) -> dict[int, int]:
 
 
 def end_groups(groups: dict[int, int], grace_seconds: float = GRACE_SECONDS) -> None:
-    """Polite signals to all, newest first; SIGKILL to what is left after the grace."""
-    alive = [pgid for pgid, polite in reversed(groups.items()) if _signal(pgid, polite)]
+    """Polite signals to all, newest first; SIGKILL to what is left of a group when its leader is gone or time is up."""
+    for pgid, polite in reversed(groups.items()):
+        _signal(pgid, polite)
     deadline = time.monotonic() + grace_seconds
-    while alive and time.monotonic() < deadline:
+    while any(map(_runs, groups)) and time.monotonic() < deadline:
         time.sleep(0.05)
-        alive = [pgid for pgid in alive if _signal(pgid, 0)]
-    for pgid in alive:
+    for pgid in groups:
         _signal(pgid, signal.SIGKILL)
 
 
-def _signal(pgid: int, number: int) -> bool:
+def _runs(pid: int) -> bool:
+    """A zombie does not: its parent may be waiting for us before it reaps."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _signal(pgid: int, number: int) -> None:
     try:
         os.killpg(pgid, number)
     except ProcessLookupError:
-        return False
-    return True
+        return
 
 
 if __name__ == "__main__":
