@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,6 +43,7 @@ def build_service(config: Config) -> Service:
 
     @asynccontextmanager
     async def build(toolkit: Toolkit) -> AsyncIterator[Deps]:
+        zoneinfo.reset_tzpath(to=[])  # local time by the pinned tzdata wheel, not by the machine's copy
         async with asyncpg.create_pool(config.postgres_dsn, min_size=1, max_size=POOL_SIZE) as pool:
             await migrate(pool, MIGRATIONS)
             yield Deps(facts=PostgresFacts(pool))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
-from analytics.domain.facts import connect_rate_by_local_hour, fact_of
+from analytics.domain.facts import ZoneUnknown, connect_rate_by_local_hour, fact_of
 from analytics.ports import Deps
 from outdial_contracts.events import CallDisposition, ClearanceClosed, CloseOutcome, ComplianceBlocked
-from outdial_runtime.outcome import NOTHING, Drop, Outcome
+from outdial_runtime.outcome import NOTHING, DeadLetter, Drop, Outcome
 from outdial_runtime.service import Answer, HttpReply, Received, Request
 
 
 async def on_call_disposition(message: Received[CallDisposition], deps: Deps) -> Outcome:
     """The newest revision wins, in any order of arrival."""
-    kept = await deps.facts.put(fact_of(message.event))
+    try:
+        fact = fact_of(message.event)
+    except ZoneUnknown as error:
+        return DeadLetter("ZONE_UNKNOWN", str(error))
+    kept = await deps.facts.put(fact)
     return NOTHING if kept else Drop("OLDER_REVISION")
 
 

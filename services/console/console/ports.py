@@ -17,18 +17,26 @@ class GateAway(Exception):
     """The gate did not answer: an opt-out is not acknowledged before it is durable."""
 
 
+class AttemptUnknown(Exception):
+    """The gate knows no such attempt, so it can't know whom not to call."""
+
+
+class GatewayAway(Exception):
+    """The gateway of the agent's leg did not answer."""
+
+
 class Gate(Protocol):
     """compliance-gate."""
 
     async def suppress(self, suppression_id: str, attempt_id: str, requested_at: datetime) -> None:
-        """Returns once it is in force. Raises GateAway."""
+        """Returns once it is in force. Raises GateAway, AttemptUnknown."""
 
 
 class Calls(Protocol):
     """media-gateway's CallControl."""
 
     async def hang_up(self, address: str, attempt_id: str, agent_id: str) -> bool:
-        """False when the call is not there (any more)."""
+        """False when the call is not there (any more). Raises GatewayAway."""
 
 
 @dataclass(kw_only=True)
@@ -38,9 +46,18 @@ class Floor:
     desks: dict[tuple[str, str], Desk] = field(default_factory=dict)
     """(team_id, agent_id) -> desk."""
     campaigns: dict[str, CampaignPublished] = field(default_factory=dict)
-    """campaign_id -> its newest version."""
+    """campaign_id -> its newest version, as read from Kafka."""
+    publishing: dict[str, CampaignPublished] = field(default_factory=dict)
+    """campaign_id -> the version numbered last by this process, read back or not."""
+    documents: dict[str, int] = field(default_factory=dict)
+    """document_id -> the version published last by this process."""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     """Notified whenever a screen was told something."""
+
+    def newest(self, campaign_id: str) -> CampaignPublished | None:
+        """The newest version of a campaign, read back or not."""
+        both = [c for c in (self.campaigns.get(campaign_id), self.publishing.get(campaign_id)) if c is not None]
+        return max(both, key=lambda c: c.version, default=None)
 
 
 @dataclass(frozen=True, kw_only=True)

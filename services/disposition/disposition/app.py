@@ -59,10 +59,9 @@ def build_service(config: Config) -> Service:
         async with asyncpg.create_pool(config.postgres_dsn, min_size=1, max_size=POOL_SIZE) as pool, channel:
             await migrate(pool, MIGRATIONS)
             yield Deps(
-                clock=toolkit.clock,
                 store=PostgresStore(pool, toolkit.table_outbox(pool)),
                 gate=GrpcSuppressor(channel),
-                watch=GatewayWatch(since=toolkit.clock.now(), newest={}),
+                watch=GatewayWatch(since=toolkit.clock.now()),
             )
 
     return Service(

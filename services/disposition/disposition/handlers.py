@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TypeVar
 
 import msgspec
 
-from disposition.domain.decide import decide, disposition_of
+from disposition.domain.decide import decide
 from disposition.domain.record import (
     AttemptRecord,
-    Head,
     given_up,
     with_answered,
     with_closed,
@@ -20,84 +20,70 @@ from disposition.domain.record import (
     with_progress,
     with_wrapup,
 )
-from disposition.domain.watch import Fate
+from disposition.domain.watch import SETTLING_SECONDS, Fate
 from disposition.ports import Deps, GateAway, Unit
+from outdial_contracts.base import Event
 from outdial_contracts.events import (
     AgentWrapup,
     CallAnswered,
+    CallDisposition,
     CallEnded,
     CallProgress,
     ClearanceClosed,
     CloseOutcome,
-    Context,
-    DispositionCode,
     GatewayCapacity,
 )
-from outdial_runtime.outcome import NOTHING, Drop, Outcome, Publish, RetryLater
+from outdial_runtime.outcome import NOTHING, DeadLetter, Drop, Outcome, Publish, RetryLater
 from outdial_runtime.service import Answer, HttpReply, Received, Request, TickInput
 
 EXTENSION_SECONDS = 30.0
 TICK_LIMIT = 200
-
-
-class _OfAttempt(Protocol):
-    @property
-    def attempt_id(self) -> str: ...
-    @property
-    def team_id(self) -> str: ...
-    @property
-    def campaign_id(self) -> str: ...
-    @property
-    def campaign_version(self) -> int: ...
-    @property
-    def context(self) -> Context: ...
+E = TypeVar("E", bound=Event)
 
 
 async def on_clearance_closed(message: Received[ClearanceClosed], deps: Deps) -> Outcome:
     """A redemption opens the attempt; other closings are none of ours."""
-    event = message.event
-    if event.outcome is not CloseOutcome.REDEEMED:
+    if message.event.outcome is not CloseOutcome.REDEEMED:
         return Drop("NOT_REDEEMED")
-    return await _fold(message.cause, _head(event), lambda r: with_closed(r, event), deps)
+    return await _fold(message, message.event.attempt_id, with_closed, deps)
 
 
 async def on_call_progress(message: Received[CallProgress], deps: Deps) -> Outcome:
     """When the call reached a stage."""
-    event = message.event
-    return await _fold(message.cause, _head(event), lambda r: with_progress(r, event), deps)
+    return await _fold(message, message.event.attempt_id, with_progress, deps)
 
 
 async def on_call_answered(message: Received[CallAnswered], deps: Deps) -> Outcome:
     """When it was answered."""
-    event = message.event
-    return await _fold(message.cause, _head(event), lambda r: with_answered(r, event), deps)
+    return await _fold(message, message.event.attempt_id, with_answered, deps)
 
 
 async def on_call_ended(message: Received[CallEnded], deps: Deps) -> Outcome:
     """How it ended."""
-    event = message.event
-    return await _fold(message.cause, _head(event), lambda r: with_ended(r, event), deps)
+    return await _fold(message, message.event.attempt_id, with_ended, deps)
 
 
 async def on_agent_wrapup(message: Received[AgentWrapup], deps: Deps) -> Outcome:
-    """The agent's word; an opt-out is at the gate before anything is published."""
-    event = message.event
-    known = await deps.store.get(event.attempt_id)
-    if known is None:
-        return RetryLater("ATTEMPT_NOT_SEEN_YET", after_seconds=1.0)
-    return await _fold(message.cause, known.head, lambda r: with_wrapup(r, event), deps)
+    """The agent's word, kept also when it comes first; an opt-out is at the gate before anything is published."""
+    return await _fold(message, message.event.attempt_id, with_wrapup, deps)
 
 
 async def on_gateway_capacity(message: Received[GatewayCapacity], deps: Deps) -> Outcome:
     """Which attempts live where."""
-    deps.watch.heard(message.event)
+    deps.watch.heard(message.event, message.now)
     return NOTHING
 
 
 async def on_deadline_tick(tick: TickInput, deps: Deps) -> Outcome:
     """Closes attempts whose gateway is gone or that nobody will say any more of; leaves by the outbox."""
-    gone = [r.head.attempt_id for r in await deps.store.unsaid(TICK_LIMIT) if deps.watch.fate(r, tick.now) is Fate.GONE]
-    for attempt_id in dict.fromkeys([*gone, *await deps.store.due(tick.now, TICK_LIMIT)]):
+    if not deps.watch.may_judge(tick.now):
+        return NOTHING
+    attempt_ids = await deps.store.due(tick.now, TICK_LIMIT)
+    settled = tick.now - timedelta(seconds=SETTLING_SECONDS)
+    for gateway_id, boot_id in await deps.store.boots():
+        if gateway_id is not None and deps.watch.boot_is_gone(gateway_id, boot_id, tick.now):
+            attempt_ids += await deps.store.of_boot(gateway_id, boot_id, settled, TICK_LIMIT)
+    for attempt_id in dict.fromkeys(attempt_ids):
         async with deps.store.attempt(attempt_id) as unit:
             await _look_after(unit, tick.now, deps)
     return NOTHING
@@ -105,53 +91,64 @@ async def on_deadline_tick(tick: TickInput, deps: Deps) -> Outcome:
 
 async def on_get_attempt(request: Request, deps: Deps) -> Answer:
     """GET /v1/attempts/{attempt_id}: what is known of it, as JSON."""
-    record = await deps.store.get(request.path["attempt_id"])
+    attempt_id = request.path["attempt_id"]
+    record = await deps.store.get(attempt_id) if _is_uuid(attempt_id) else None
     if record is None:
         problem = {"type": "about:blank", "title": "Not found", "status": 404, "detail": "no such attempt"}
         return Answer(reply=HttpReply(status=404, body=problem, content_type="application/problem+json"))
     return Answer(reply=HttpReply(body=msgspec.to_builtins(record)))
 
 
-async def _fold(cause: str, head: Head, fold: Callable[[AttemptRecord], AttemptRecord], deps: Deps) -> Outcome:
-    """Load, fold, decide, save; a redelivered cause says again what it said."""
-    now = deps.clock.now()
-    async with deps.store.attempt(head.attempt_id) as unit:
-        before = unit.record or AttemptRecord(head=head)
-        if before.cause == cause:
-            return Publish([disposition_of(before)])
-        ruling = decide(fold(before), now, cause)
-        if ruling.speak and ruling.record.said_code is DispositionCode.DNC_REQUESTED:
-            try:
-                await deps.gate.suppress(ruling.record, now)
-            except GateAway:
-                return RetryLater("GATE_AWAY", after_seconds=1.0)
+async def _fold(
+    message: Received[E], attempt_id: str, fold: Callable[[AttemptRecord, E], AttemptRecord], deps: Deps
+) -> Outcome:
+    """Load, fold, decide, save; a redelivered cause says again exactly what it said."""
+    if not _is_uuid(attempt_id):
+        return DeadLetter("BAD_ATTEMPT_ID", f"attempt_id: {len(attempt_id)} characters that are no UUID")
+    deps.watch.read(message.time, message.now)
+    async with deps.store.attempt(attempt_id) as unit:
+        before = unit.record or AttemptRecord(attempt_id=attempt_id)
+        for said in before.said:
+            if said.cause == message.cause:
+                return Publish([said.event])
+        ruling = decide(fold(before, message.event), message.now, message.cause)
+        if not await _opted_out(ruling.record, ruling.event, deps):
+            return RetryLater("GATE_AWAY")
         if ruling.record != unit.record:
             await unit.save(ruling.record)
-    return Publish([disposition_of(ruling.record)]) if ruling.speak else NOTHING
+    return NOTHING if ruling.event is None else Publish([ruling.event])
 
 
 async def _look_after(unit: Unit, now: datetime, deps: Deps) -> None:
     """One attempt whose time has come: alive, it gets more time; otherwise it is closed."""
     record = unit.record
-    if record is None:
+    if record is None or record.deadline_at is None:
         return
     if record.end is None:
         if deps.watch.fate(record, now) is Fate.ALIVE:
-            later = now + timedelta(seconds=EXTENSION_SECONDS)
-            await unit.save(replace(record, deadline_at=later))
+            await unit.save(replace(record, alive_until=now + timedelta(seconds=EXTENSION_SECONDS)))
             return
         record = given_up(record, now)
-    ruling = decide(record, now, f"deadline:{record.head.attempt_id}:{record.revision + 1}")
-    await unit.save(ruling.record)
-    if ruling.speak:
-        await unit.say(disposition_of(ruling.record), f"deadline:{record.head.attempt_id}")
+    cause = f"deadline:{record.attempt_id}"
+    ruling = decide(record, now, cause)
+    if ruling.event is not None and await _opted_out(ruling.record, ruling.event, deps):
+        await unit.save(ruling.record)
+        await unit.say(ruling.event, cause)
 
 
-def _head(event: _OfAttempt) -> Head:
-    return Head(
-        attempt_id=event.attempt_id,
-        team_id=event.team_id,
-        campaign_id=event.campaign_id,
-        campaign_version=event.campaign_version,
-        context=event.context,
-    )
+async def _opted_out(record: AttemptRecord, event: CallDisposition | None, deps: Deps) -> bool:
+    """An opt-out about to be published is at the gate, under the id it has there already; False when that is away."""
+    if event is None or not event.dnc or record.wrapup is None:
+        return True
+    try:
+        await deps.gate.suppress(record.attempt_id, record.wrapup)
+    except GateAway:
+        return False
+    return True
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from disposition.domain.record import AttemptRecord
+from disposition.domain.record import AttemptRecord, Wrapup
 from disposition.domain.watch import GatewayWatch
 from outdial_contracts.events import CallDisposition
-from outdial_runtime.clock import Clock
 
 
 class Unit(Protocol):
@@ -27,13 +26,16 @@ class Store(Protocol):
     """Attempts."""
 
     def attempt(self, attempt_id: str) -> AbstractAsyncContextManager[Unit]:
-        """Locks the attempt's row, made when it is new; commits at the end of the block."""
+        """Locks the attempt, new or not; commits at the end of the block."""
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         """Attempts whose deadline passed, oldest first."""
 
-    async def unsaid(self, limit: int) -> list[AttemptRecord]:
-        """Open attempts without a disposition."""
+    async def boots(self) -> list[tuple[str | None, str | None]]:
+        """(gateway_id, boot_id) of all attempts that wait for their call's end."""
+
+    async def of_boot(self, gateway_id: str, boot_id: str | None, until: datetime, limit: int) -> list[str]:
+        """Attempts that have waited there since `until` or longer, oldest first."""
 
     async def get(self, attempt_id: str) -> AttemptRecord | None: ...
 
@@ -41,19 +43,18 @@ class Store(Protocol):
 class Suppressor(Protocol):
     """compliance-gate."""
 
-    async def suppress(self, record: AttemptRecord, requested_at: datetime) -> None:
+    async def suppress(self, attempt_id: str, wrapup: Wrapup) -> None:
         """An agent recorded an opt-out; returns once the gate holds it. Raises GateAway."""
 
 
 class GateAway(Exception):
-    """The gate did not answer; the message is tried again later."""
+    """The gate did not confirm; it is tried again later."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deps:
     """Given to every handler."""
 
-    clock: Clock
     store: Store
     gate: Suppressor
     watch: GatewayWatch

@@ -1,4 +1,4 @@
-"""One fact row per attempt, made from its newest disposition; a refused or blocked offer is a row of its own kind."""
+"""One fact row per attempt, made from its newest disposition, and the connect rate over rows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from outdial_contracts.events import CallDisposition
+
+UNKNOWN_HOUR = "unknown"
+SAME = (
+    "attempt_id", "revision", "lead_id", "campaign_id", "campaign_version", "team_id", "sip_status", "q850_cause",
+    "charged", "reached", "human_answer", "connected", "abandoned", "conversation", "conversion", "caller_id",
+    "route_id", "trunk_id", "agent_id", "redeemed_at", "answered_at", "ended_at", "talk_seconds",
+)  # fmt: skip
+"""Fields that a fact has from its disposition as they are."""
+
+
+class ZoneUnknown(Exception):
+    """The event names a zone that the pinned tzdata does not have; the text names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +40,7 @@ class AttemptFact:
     region: str | None
     local_zone: str | None
     local_hour: int | None
-    """Callee's hour of the redemption, 0..23."""
+    """Callee's hour when the call began, 0..23; None where the zone is not known."""
     code: str
     end_class: str
     fault: str
@@ -55,23 +67,18 @@ class AttemptFact:
 
 
 def fact_of(event: CallDisposition) -> AttemptFact:
-    """The row of a disposition."""
+    """The row of a disposition. Raises ZoneUnknown."""
     context = event.context
-    same = {
-        name: getattr(event, name)
-        for name in AttemptFact.__dataclass_fields__
-        if hasattr(event, name) and name not in ("code", "end_class", "fault", "verdict")
-    }
     pdd = (event.alerting_at - event.invited_at).total_seconds() if event.alerting_at and event.invited_at else None
     return AttemptFact(
-        **same,
+        **{name: getattr(event, name) for name in SAME},
         attempt_no=context.attempt_no,
         segment=context.segment.value,
         score_band=context.score_band,
         list_source=context.list_source,
         region=context.region,
         local_zone=context.local_zone,
-        local_hour=_local_hour(event.redeemed_at, context.local_zone),
+        local_hour=_local_hour(event.redeemed_at or event.invited_at or event.disposed_at, context.local_zone),
         code=event.code.value,
         end_class=event.end_class.value,
         fault=event.fault.value,
@@ -80,29 +87,33 @@ def fact_of(event: CallDisposition) -> AttemptFact:
     )
 
 
-def connect_rate_by_local_hour(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float | int | None]]:
-    """Hour -> {attempts, human_answers, connects, connect_rate}; numerator and denominator always (formats.md).
+def connect_rate_by_local_hour(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float | int]]:
+    """Hour 00..23 or "unknown" -> {attempts, human_answers, connects, connect_rate}: all charged attempts are in it.
 
-    `rows` have local_hour, charged, human_answer and connected.
+    connect_rate = connects / attempts (formats.md, Words). `rows` have local_hour, charged, human_answer, connected.
     """
-    hours: dict[str, dict[str, float | int | None]] = {}
-    counts: dict[int, list[int]] = {}
+    counts: dict[str, list[int]] = {}
     for row in rows:
-        if row["local_hour"] is None or not row["charged"]:
-            continue
-        count = counts.setdefault(row["local_hour"], [0, 0, 0])
-        count[0] += 1
-        count[1] += bool(row["human_answer"])
-        count[2] += bool(row["connected"])
-    for hour, (attempts, humans, connects) in sorted(counts.items()):
-        hours[f"{hour:02d}"] = {
+        if row["charged"]:
+            hour = UNKNOWN_HOUR if row["local_hour"] is None else f"{row['local_hour']:02d}"
+            count = counts.setdefault(hour, [0, 0, 0])
+            for place, counted in enumerate((True, row["human_answer"], row["connected"])):
+                count[place] += bool(counted)
+    return {
+        hour: {
             "attempts": attempts,
             "human_answers": humans,
             "connects": connects,
             "connect_rate": round(connects / attempts, 4),
         }
-    return hours
+        for hour, (attempts, humans, connects) in sorted(counts.items())
+    }
 
 
-def _local_hour(at: datetime | None, zone: str | None) -> int | None:
-    return at.astimezone(ZoneInfo(zone)).hour if at is not None and zone is not None else None
+def _local_hour(at: datetime, zone: str | None) -> int | None:
+    if zone is None:
+        return None
+    try:
+        return at.astimezone(ZoneInfo(zone)).hour
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ZoneUnknown(f"context.local_zone: {len(zone)} characters that name no zone of tzdata") from None

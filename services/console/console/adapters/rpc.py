@@ -7,7 +7,7 @@ from datetime import datetime
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from console.ports import GateAway
+from console.ports import AttemptUnknown, GateAway, GatewayAway
 from outdial_contracts.events import SuppressionSource
 from outdial_contracts.rpc import outdial_pb2 as pb
 from outdial_contracts.rpc.outdial_pb2_grpc import CallControlStub, ClearanceStub
@@ -35,9 +35,11 @@ class GrpcGate:
             source=SuppressionSource.AGENT.value,
         )
         try:
-            await self._stub.Suppress(request, timeout=SUPPRESS_SECONDS)
+            reply = await self._stub.Suppress(request, timeout=SUPPRESS_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise GateAway(error.code().name) from error
+        if reply.WhichOneof("result") != "suppressed":
+            raise AttemptUnknown(reply.unknown.reason)
 
 
 class GrpcCalls:
@@ -47,14 +49,14 @@ class GrpcCalls:
         self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def hang_up(self, address: str, attempt_id: str, agent_id: str) -> bool:
-        """A gateway that does not answer has no call for us."""
+        """False when the gateway has no such call. Raises GatewayAway."""
         if address not in self._channels:
             self._channels[address] = grpc.aio.insecure_channel(address, options=RECONNECT)
         request = pb.HangUpRequest(attempt_id=attempt_id, agent_id=agent_id)
         try:
             reply = await CallControlStub(self._channels[address]).HangUp(request, timeout=HANG_UP_SECONDS)
-        except grpc.aio.AioRpcError:
-            return False
+        except grpc.aio.AioRpcError as error:
+            raise GatewayAway(error.code().name) from error
         return bool(reply.found)
 
     async def close(self) -> None:

@@ -1,1 +1,1 @@
-"""agent.leg, call.progress, call.ended -> screens; HTTP -> agent.state, agent.wrapup, campaign, document and stop topics."""
+"""agent.leg, call.progress, call.ended -> screens; HTTP -> agent.state, agent.wrapup, campaigns, documents, stops."""

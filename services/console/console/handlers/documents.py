@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import yaml
-
-from console.domain.campaign_file import CampaignError, parse_campaign
-from console.domain.route_file import RouteError, parse_route
-from console.handlers.problems import BadRequest, json_body, problem, text_of
+from console.domain.campaign_file import parse_campaign
+from console.domain.route_file import parse_route
+from console.domain.shapes import ShapeError, text
+from console.handlers.problems import json_body, problem, unprocessable, yaml_body
 from console.ports import Deps
 from outdial_contracts.events import CampaignPublished, CampaignState, DocumentKind, DocumentPublished, StopChanged
 from outdial_runtime.outcome import Emit, Publish
@@ -17,15 +14,15 @@ from outdial_runtime.service import Answer, HttpReply, Request
 PUBLISHER = "console"
 
 
+@unprocessable
 async def on_post_campaign(request: Request, deps: Deps) -> Answer:
     """POST /v1/campaigns: campaign.yaml or the same as JSON; the same document again is the same version."""
-    try:
-        campaign_id, team_id, document = parse_campaign(_yaml(request.message))
-    except (CampaignError, BadRequest) as error:
-        return problem(422, "Unprocessable", str(error))
-    known = deps.floor.campaigns.get(campaign_id)
+    campaign_id, team_id, document = parse_campaign(yaml_body(request.message))
+    known, confirmed = deps.floor.newest(campaign_id), deps.floor.campaigns.get(campaign_id)
     if known is not None and known.document == document and known.team_id == team_id:
-        return Answer(reply=HttpReply(body={"campaign_id": campaign_id, "version": known.version}))
+        if known == confirmed:
+            return Answer(reply=HttpReply(body={"campaign_id": campaign_id, "version": known.version}))
+        return _published(known)
     version = known.version + 1 if known else 1
     event = CampaignPublished(
         campaign_id=campaign_id,
@@ -37,22 +34,19 @@ async def on_post_campaign(request: Request, deps: Deps) -> Answer:
         published_at=request.now,
         published_by=PUBLISHER,
     )
-    deps.floor.campaigns[campaign_id] = event
-    outcome = Publish([Emit(event=event, cause=f"campaign:{campaign_id}:{version}")])
-    return Answer(reply=HttpReply(status=201, body={"campaign_id": campaign_id, "version": version}), outcome=outcome)
+    deps.floor.publishing[campaign_id] = event
+    return _published(event)
 
 
+@unprocessable
 async def on_post_state(request: Request, deps: Deps) -> Answer:
     """POST /v1/campaigns/{campaign_id}/state {"state": RUNNING, PAUSED or STOPPED}."""
-    known = deps.floor.campaigns.get(request.path["campaign_id"])
+    known = deps.floor.newest(request.path["campaign_id"])
     if known is None:
         return problem(404, "Not found", "no such campaign")
-    try:
-        state = text_of(json_body(request.message), "state").upper()
-        if state not in ("RUNNING", "PAUSED", "STOPPED"):
-            raise BadRequest("state: must be RUNNING, PAUSED or STOPPED")
-    except BadRequest as error:
-        return problem(422, "Unprocessable", str(error))
+    state = text(json_body(request.message).get("state"), "state").upper()
+    if state not in ("RUNNING", "PAUSED", "STOPPED"):
+        raise ShapeError("state: must be RUNNING, PAUSED or STOPPED")
     event = CampaignPublished(
         campaign_id=known.campaign_id,
         slot="state",
@@ -67,13 +61,12 @@ async def on_post_state(request: Request, deps: Deps) -> Answer:
     return Answer(reply=HttpReply(body={"campaign_id": known.campaign_id, "state": state}), outcome=outcome)
 
 
+@unprocessable
 async def on_post_document(request: Request, deps: Deps) -> Answer:
-    """POST /v1/documents: a route, as YAML or JSON."""
-    try:
-        route = parse_route(_yaml(request.message))
-    except (RouteError, BadRequest) as error:
-        return problem(422, "Unprocessable", str(error))
-    version = int(request.now.timestamp())
+    """POST /v1/documents: a route, as YAML or JSON. Its version is the time in unix seconds: it grows over restarts."""
+    route = parse_route(yaml_body(request.message))
+    version = max(int(request.now.timestamp()), deps.floor.documents.get(route.route_id, 0) + 1)
+    deps.floor.documents[route.route_id] = version
     event = DocumentPublished(
         document_id=route.route_id,
         kind=DocumentKind.ROUTE,
@@ -88,17 +81,16 @@ async def on_post_document(request: Request, deps: Deps) -> Answer:
     )
 
 
+@unprocessable
 async def on_post_stop(request: Request, deps: Deps) -> Answer:
     """POST /v1/stops {"scope", "stopped", "reason"}: the stop button, pressed or released."""
-    try:
-        body = json_body(request.message)
-        scope, reason = text_of(body, "scope"), text_of(body, "reason")
-        if scope != "all" and scope.partition(":")[0] not in ("seller", "state", "route"):
-            raise BadRequest("scope: must be all, seller:ID, state:REGION or route:ID")
-        if not isinstance(body.get("stopped"), bool):
-            raise BadRequest("stopped: must be true or false")
-    except BadRequest as error:
-        return problem(422, "Unprocessable", str(error))
+    body = json_body(request.message)
+    scope, reason = text(body.get("scope"), "scope"), text(body.get("reason"), "reason")
+    kind, _, name = scope.partition(":")
+    if scope != "all" and (kind not in ("seller", "state", "route") or not name):
+        raise ShapeError("scope: must be all, seller:ID, state:REGION or route:ID")
+    if not isinstance(body.get("stopped"), bool):
+        raise ShapeError("stopped: must be true or false")
     event = StopChanged(
         scope=scope, stopped=body["stopped"], reason=reason, changed_at=request.now, changed_by=PUBLISHER
     )
@@ -106,8 +98,8 @@ async def on_post_stop(request: Request, deps: Deps) -> Answer:
     return Answer(reply=HttpReply(body={"scope": scope, "stopped": event.stopped}), outcome=outcome)
 
 
-def _yaml(raw: bytes) -> Any:
-    try:
-        return yaml.safe_load(raw)
-    except yaml.YAMLError as error:
-        raise BadRequest(f"the body is not YAML: {type(error).__name__}") from None
+def _published(event: CampaignPublished) -> Answer:
+    """Sent again until it is read back, under one ce_id: an earlier request may have failed after it was numbered."""
+    outcome = Publish([Emit(event=event, cause=f"campaign:{event.campaign_id}:{event.version}")])
+    body = {"campaign_id": event.campaign_id, "version": event.version}
+    return Answer(reply=HttpReply(status=201, body=body), outcome=outcome)

@@ -1,15 +1,18 @@
-"""Errors over HTTP as problem+json (RFC 9457), and JSON bodies."""
+"""Errors over HTTP as problem+json (RFC 9457), and the bodies of requests."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
-from outdial_runtime.service import Answer, HttpReply
+import yaml
 
+from console.domain.shapes import ShapeError
+from outdial_runtime.service import Answer, HttpReply, Request
 
-class BadRequest(Exception):
-    """The request breaks a rule; the text names field, shape and rule."""
+P = ParamSpec("P")
 
 
 def problem(status: int, title: str, detail: str) -> Answer:
@@ -18,20 +21,35 @@ def problem(status: int, title: str, detail: str) -> Answer:
     return Answer(reply=HttpReply(status=status, body=body, content_type="application/problem+json"))
 
 
+def unprocessable(
+    handler: Callable[Concatenate[Request, P], Awaitable[Answer]],
+) -> Callable[Concatenate[Request, P], Coroutine[Any, Any, Answer]]:
+    """A ShapeError of the handler is answered with 422."""
+
+    @wraps(handler)
+    async def checked(request: Request, /, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        try:
+            return await handler(request, *args, **kwargs)
+        except ShapeError as error:
+            return problem(422, "Unprocessable", str(error))
+
+    return checked
+
+
 def json_body(raw: bytes) -> dict[str, Any]:
-    """A JSON object; an empty body is an empty object. Raises BadRequest."""
+    """A JSON object; an empty body is an empty object. Raises ShapeError."""
     try:
         body = json.loads(raw or b"{}")
-    except ValueError:
-        raise BadRequest("the body is not JSON") from None
+    except (ValueError, RecursionError):
+        raise ShapeError("the body is not JSON") from None
     if not isinstance(body, dict):
-        raise BadRequest(f"the body must be a JSON object, is a {type(body).__name__}")
+        raise ShapeError(f"the body must be a JSON object, is a {type(body).__name__}")
     return body
 
 
-def text_of(body: dict[str, Any], name: str) -> str:
-    """A text field. Raises BadRequest."""
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise BadRequest(f"{name}: must be text that is not empty")
-    return value
+def yaml_body(raw: bytes) -> Any:
+    """A YAML document, JSON being one. Raises ShapeError."""
+    try:
+        return yaml.safe_load(raw)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ShapeError(f"the body is not YAML: {type(error).__name__}") from None

@@ -11,6 +11,7 @@ from outdial_runtime.outcome import NOTHING, Drop, Emit, Outcome, Publish
 from outdial_runtime.service import Received
 
 VALID_SECONDS = 10.0
+ON_SCREEN = frozenset({ProgressStage.ASSIGNED, ProgressStage.BRIDGED})
 
 
 async def on_agent_leg(message: Received[AgentLeg], deps: Deps) -> Outcome:
@@ -20,34 +21,22 @@ async def on_agent_leg(message: Received[AgentLeg], deps: Deps) -> Outcome:
     if desk is None:
         return Drop("NOT_AT_A_DESK")
     desk.leg_changed(event.leg_id, event.gateway_address, event.up, message.now)
-    await _notify(deps)
+    await notify(deps)
     return NOTHING
 
 
 async def on_call_progress(message: Received[CallProgress], deps: Deps) -> Outcome:
-    """Assigned and bridged drive the screen; an assigned agent is no longer available."""
+    """Assigned and bridged drive the screen; from the first of them that is seen the agent is not available."""
     event = message.event
-    desk = deps.floor.desks.get((event.team_id, event.agent_id or ""))
-    if desk is None or event.agent_lease_id is None:
-        return Drop("NOT_AT_A_DESK")
-    if event.stage is ProgressStage.BRIDGED:
-        desk.tell("bridged", message.now, event.attempt_id, event.campaign_id)
-        await _notify(deps)
-        return NOTHING
-    desk.assigned(event.attempt_id, event.campaign_id, event.agent_lease_id, message.now)
-    await _notify(deps)
-    return Publish([Emit(event=state_of(desk, message.now), cause=f"assigned:{event.agent_lease_id}")])
+    if event.stage not in ON_SCREEN:
+        return Drop("NOT_FOR_SCREENS")
+    return await _screen_call(event, event.stage is ProgressStage.BRIDGED, False, message.now, deps)
 
 
 async def on_call_ended(message: Received[CallEnded], deps: Deps) -> Outcome:
-    """The agent's call is over; he wraps up."""
+    """The agent's call is over; one that was bridged he wraps up."""
     event = message.event
-    desk = deps.floor.desks.get((event.team_id, event.agent_id or ""))
-    if desk is None:
-        return Drop("NOT_AT_A_DESK")
-    desk.call_ended(event.attempt_id, message.now)
-    await _notify(deps)
-    return NOTHING
+    return await _screen_call(event, event.bridged_at is not None, True, message.now, deps)
 
 
 async def on_campaign_published(message: Received[CampaignPublished], deps: Deps) -> Outcome:
@@ -73,6 +62,25 @@ def state_of(desk: Desk, now: datetime) -> AgentState:
     )
 
 
-async def _notify(deps: Deps) -> None:
+async def notify(deps: Deps) -> None:
+    """Wakes the screens that wait."""
     async with deps.floor.changed:
         deps.floor.changed.notify_all()
+
+
+async def _screen_call(
+    event: CallProgress | CallEnded, bridged: bool, ended: bool, now: datetime, deps: Deps
+) -> Outcome:
+    """Topics are not ordered among each other, so each event also tells what it proves to have come before."""
+    desk = deps.floor.desks.get((event.team_id, event.agent_id or ""))
+    if desk is None or event.agent_lease_id is None:
+        return Drop("NOT_AT_A_DESK")
+    taken = desk.assigned(event.attempt_id, event.campaign_id, event.agent_lease_id, now)
+    if bridged:
+        desk.bridged(event.attempt_id, now)
+    if ended:
+        desk.call_ended(event.attempt_id, now)
+    await notify(deps)
+    if not taken:
+        return NOTHING
+    return Publish([Emit(event=state_of(desk, now), cause=f"assigned:{event.agent_lease_id}")])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from disposition.domain.record import AttemptRecord
+from disposition.domain.record import Wrapup
 from disposition.ports import GateAway
 from outdial_contracts.events import SuppressionSource
 from outdial_contracts.headers import event_id
@@ -24,20 +22,20 @@ class GrpcSuppressor:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = ClearanceStub(channel)
 
-    async def suppress(self, record: AttemptRecord, requested_at: datetime) -> None:
-        """Returns once it is in force. Raises GateAway."""
-        attempt_id = record.head.attempt_id
-        given = record.wrapup.suppression_id if record.wrapup else None
+    async def suppress(self, attempt_id: str, wrapup: Wrapup) -> None:
+        """Returns once it is in force. Raises GateAway, also when the gate (restored?) doesn't know the attempt yet."""
         stamp = Timestamp()
-        stamp.FromDatetime(requested_at)
+        stamp.FromDatetime(wrapup.at)
         request = pb.SuppressRequest(
-            suppression_id=given or event_id(f"dnc:{attempt_id}", "suppression"),
+            suppression_id=wrapup.suppression_id or event_id(f"dnc:{attempt_id}", "suppression"),
             attempt_id=attempt_id,
             seller_id="*",
             requested_at=stamp,
             source=SuppressionSource.AGENT.value,
         )
         try:
-            await self._stub.Suppress(request, timeout=SUPPRESS_SECONDS)
+            reply = await self._stub.Suppress(request, timeout=SUPPRESS_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise GateAway(f"Suppress: {error.code().name}") from error
+        if reply.WhichOneof("result") != "suppressed":
+            raise GateAway(f"Suppress: {reply.unknown.reason or 'no answer'}")

@@ -20,15 +20,20 @@ if TYPE_CHECKING:  # generic in the stubs only
 
     Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
-_LOCK = "SELECT record FROM attempts WHERE attempt_id = $1 FOR UPDATE"
-_LOCK_ATTEMPT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+_GET = "SELECT record FROM attempts WHERE attempt_id = $1"
 _SAVE = """
-INSERT INTO attempts (attempt_id, record, deadline_at, said) VALUES ($1, $2, $3, $4)
-ON CONFLICT (attempt_id) DO UPDATE
-SET record = excluded.record, deadline_at = excluded.deadline_at, said = excluded.said
+INSERT INTO attempts (attempt_id, record, deadline_at, waiting_since, gateway_id, boot_id)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (attempt_id) DO UPDATE SET record = excluded.record, deadline_at = excluded.deadline_at,
+    waiting_since = excluded.waiting_since, gateway_id = excluded.gateway_id, boot_id = excluded.boot_id
 """
 _DUE = "SELECT attempt_id::text FROM attempts WHERE deadline_at <= $1 ORDER BY deadline_at LIMIT $2"
-_UNSAID = "SELECT record FROM attempts WHERE NOT said AND record -> 'redemption' <> 'null' ORDER BY attempt_id LIMIT $1"
+_BOOTS = "SELECT DISTINCT gateway_id, boot_id FROM attempts WHERE waiting_since IS NOT NULL"
+_OF_BOOT = """
+SELECT attempt_id::text FROM attempts
+WHERE waiting_since <= $3 AND gateway_id = $1 AND boot_id IS NOT DISTINCT FROM $2 ORDER BY waiting_since LIMIT $4
+"""
 
 
 class PostgresUnit:
@@ -39,9 +44,11 @@ class PostgresUnit:
 
     async def save(self, record: AttemptRecord) -> None:
         """Writes the row."""
-        said = record.said_code is not None
+        since = record.waiting_since
+        gateway_id, boot_id = record.boot if since is not None else (None, None)
         body = msgspec.json.encode(record).decode()
-        await self._connection.execute(_SAVE, record.head.attempt_id, body, record.deadline_at, said)
+        row = (record.attempt_id, body, record.deadline_at, since, gateway_id, boot_id)
+        await self._connection.execute(_SAVE, *row)
 
     async def say(self, event: CallDisposition, cause: str) -> None:
         """A row of the outbox, in the same transaction."""
@@ -56,23 +63,27 @@ class PostgresStore:
 
     @asynccontextmanager
     async def attempt(self, attempt_id: str) -> AsyncIterator[PostgresUnit]:
-        """An advisory lock stands in for the row lock while the row does not exist yet."""
+        """An advisory lock, because a row lock can't be had while the row does not exist yet."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(_LOCK_ATTEMPT, attempt_id)
-            body = await connection.fetchval(_LOCK, attempt_id)
+            await connection.execute(_LOCK, attempt_id)
+            body = await connection.fetchval(_GET, attempt_id)
             yield PostgresUnit(connection, self._outbox, _record(body) if body else None)
 
     async def due(self, now: datetime, limit: int) -> list[str]:
-        """Attempts to look at."""
+        """Attempts to look after."""
         return [row[0] for row in await self._pool.fetch(_DUE, now, limit)]
 
-    async def unsaid(self, limit: int) -> list[AttemptRecord]:
-        """Attempts without a disposition."""
-        return [_record(row[0]) for row in await self._pool.fetch(_UNSAID, limit)]
+    async def boots(self) -> list[tuple[str | None, str | None]]:
+        """Where calls are awaited to end."""
+        return [(row[0], row[1]) for row in await self._pool.fetch(_BOOTS)]
+
+    async def of_boot(self, gateway_id: str, boot_id: str | None, until: datetime, limit: int) -> list[str]:
+        """Attempts that wait for their end there, oldest first."""
+        return [row[0] for row in await self._pool.fetch(_OF_BOOT, gateway_id, boot_id, until, limit)]
 
     async def get(self, attempt_id: str) -> AttemptRecord | None:
         """One attempt."""
-        body = await self._pool.fetchval("SELECT record FROM attempts WHERE attempt_id = $1", attempt_id)
+        body = await self._pool.fetchval(_GET, attempt_id)
         return _record(body) if body else None
 
 

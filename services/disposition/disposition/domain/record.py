@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from outdial_contracts.events import (
     AgentWrapup,
     CallAnswered,
+    CallDisposition,
     CallEnded,
     CallProgress,
     ClearanceClosed,
@@ -23,13 +25,14 @@ from outdial_contracts.events import (
 
 NO_NEWS_SECONDS = 30.0
 """A call may be silent so long past its ring time before it is looked after."""
+WRAPUP_SECONDS = 60.0
+"""An agent's word is awaited so long after the call's end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
     """What every event of the attempt says."""
 
-    attempt_id: str
     team_id: str
     campaign_id: str
     campaign_version: int
@@ -56,6 +59,7 @@ class Wrapup:
     code: DispositionCode
     callback_at: datetime | None
     suppression_id: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,33 +87,83 @@ class End:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttemptRecord:
-    """All facts of an attempt, and what was said of it last."""
+class Said:
+    """A revision as it was published: its cause, come again, says exactly this again."""
 
-    head: Head
+    cause: str
+    event: CallDisposition
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptRecord:
+    """All facts of an attempt, and all that was said of it."""
+
+    attempt_id: str
+    head: Head | None = None
+    """None while only an agent's word is here."""
     redemption: Redemption | None = None
+    dialled_at: datetime | None = None
+    """Earliest call event that proves an INVITE."""
     invited_at: datetime | None = None
     alerting_at: datetime | None = None
     answered_at: datetime | None = None
     bridged_at: datetime | None = None
-    gateway_id: str | None = None
+    heard_from: str | None = None
+    """gateway_id of the call events."""
     wrapup: Wrapup | None = None
     end: End | None = None
-    abandoned_by_gateway_at: datetime | None = None
+    alive_until: datetime | None = None
+    """Its gateway listed it, so nobody asks before this."""
+    given_up_at: datetime | None = None
     """Set when the deadline passed or the gateway's boot is gone."""
-    deadline_at: datetime | None = None
-    revision: int = 0
-    """Of the disposition that was said last; 0 while none was."""
-    said_code: DispositionCode | None = None
-    disposed_at: datetime | None = None
-    cause: str | None = None
-    """ce_id of the message that made the newest disposition: its redelivery says the same again."""
+    said: tuple[Said, ...] = ()
+    """Revisions 1, 2, …"""
 
     @property
     def open(self) -> bool:
         """It is an attempt: redeemed, or a dialled call event was seen."""
-        dialled = self.invited_at is not None or self.answered_at is not None
-        return self.redemption is not None or dialled or (self.end is not None and self.end.dialled)
+        return self.redemption is not None or self.dialled_at is not None or (self.end is not None and self.end.dialled)
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """Since when it waits for its call's end; None when it doesn't."""
+        if not self.open or self.end is not None or self.said:
+            return None
+        return self.redemption.redeemed_at if self.redemption else self.dialled_at
+
+    @property
+    def boot(self) -> tuple[str | None, str | None]:
+        """(gateway_id, boot_id) that has the call, as far as it is known."""
+        if self.redemption is not None and self.redemption.gateway_id is not None:
+            return self.redemption.gateway_id, self.redemption.boot_id
+        return self.heard_from, None
+
+    @property
+    def deadline_at(self) -> datetime | None:
+        """When it must be looked after; None when nothing is awaited (never opened, or said)."""
+        if not self.open or self.said:
+            return None
+        if self.end is not None:
+            return self.end.ended_at + timedelta(seconds=WRAPUP_SECONDS)
+        patience = timedelta(seconds=NO_NEWS_SECONDS)
+        times = [self.alive_until, self.dialled_at and self.dialled_at + patience]
+        if self.redemption is not None:
+            ring = timedelta(seconds=self.redemption.ring_timeout_seconds)
+            times.append(self.redemption.redeemed_at + ring + patience)
+        return max(time for time in times if time is not None)
+
+
+class OfCall(Protocol):
+    """What clearance.closed and the call events have in common."""
+
+    @property
+    def team_id(self) -> str: ...
+    @property
+    def campaign_id(self) -> str: ...
+    @property
+    def campaign_version(self) -> int: ...
+    @property
+    def context(self) -> Context: ...
 
 
 def with_closed(record: AttemptRecord, event: ClearanceClosed) -> AttemptRecord:
@@ -124,51 +178,72 @@ def with_closed(record: AttemptRecord, event: ClearanceClosed) -> AttemptRecord:
         caller_id=event.caller_id,
         route_id=event.route_id,
     )
-    patience = timedelta(seconds=event.ring_timeout_seconds + NO_NEWS_SECONDS)
-    return replace(record, redemption=redemption, deadline_at=record.deadline_at or event.closed_at + patience)
+    return replace(record, head=_head(record, event), redemption=redemption)
 
 
 def with_progress(record: AttemptRecord, event: CallProgress) -> AttemptRecord:
     """Stages tell when; the earliest of each counts."""
-    record = _opened(replace(record, gateway_id=event.gateway_id), event.at)
+    record = _dialled(record, event, event.gateway_id, event.at)
     if event.stage is ProgressStage.INVITED:
-        return replace(record, invited_at=record.invited_at or event.at)
+        return replace(record, invited_at=_earliest(record.invited_at, event.at))
     if event.stage is ProgressStage.ALERTING:
-        return replace(record, alerting_at=record.alerting_at or event.at)
+        return replace(record, alerting_at=_earliest(record.alerting_at, event.at))
     if event.stage is ProgressStage.BRIDGED:
-        return replace(record, bridged_at=record.bridged_at or event.at)
+        return replace(record, bridged_at=_earliest(record.bridged_at, event.at))
     return record
 
 
 def with_answered(record: AttemptRecord, event: CallAnswered) -> AttemptRecord:
     """The 200."""
-    record = _opened(replace(record, gateway_id=event.gateway_id), event.answered_at)
-    return replace(record, answered_at=record.answered_at or event.answered_at)
+    record = _dialled(record, event, event.gateway_id, event.answered_at)
+    return replace(record, answered_at=_earliest(record.answered_at, event.answered_at))
 
 
 def with_ended(record: AttemptRecord, event: CallEnded) -> AttemptRecord:
-    """The end; one that says no INVITE left is held and opens nothing by itself."""
-    if record.end is not None:
+    """The end; one that says no INVITE left is held and opens nothing by itself. A dialled end outweighs such a one."""
+    record = replace(record, head=_head(record, event), heard_from=event.gateway_id)
+    if record.end is not None and (record.end.dialled, record.end.ended_at) >= (event.dialled, event.ended_at):
         return record
-    end = End(**{name: getattr(event, name) for name in End.__dataclass_fields__})
-    return replace(record, end=end, gateway_id=event.gateway_id)
+    return replace(record, end=End(**{name: getattr(event, name) for name in End.__dataclass_fields__}))
 
 
 def with_wrapup(record: AttemptRecord, event: AgentWrapup) -> AttemptRecord:
-    """The agent's newest word."""
+    """The agent's newest word by the time he said it, not by the time it came."""
+    if record.wrapup is not None and (record.wrapup.at, record.wrapup.code) >= (event.at, event.code):
+        return record
     wrapup = Wrapup(
         agent_id=event.agent_id,
         code=event.code,
         callback_at=event.callback_at,
         suppression_id=event.suppression_id,
+        at=event.at,
     )
     return replace(record, wrapup=wrapup)
 
 
 def given_up(record: AttemptRecord, now: datetime) -> AttemptRecord:
     """Nobody will say any more what became of it."""
-    return replace(record, abandoned_by_gateway_at=record.abandoned_by_gateway_at or now)
+    return replace(record, given_up_at=record.given_up_at or now)
 
 
-def _opened(record: AttemptRecord, at: datetime) -> AttemptRecord:
-    return replace(record, deadline_at=record.deadline_at or at + timedelta(seconds=NO_NEWS_SECONDS))
+def _dialled(record: AttemptRecord, event: OfCall, gateway_id: str, at: datetime) -> AttemptRecord:
+    dialled_at = _earliest(record.dialled_at, at)
+    return replace(record, head=_head(record, event), heard_from=gateway_id, dialled_at=dialled_at)
+
+
+def _head(record: AttemptRecord, event: OfCall) -> Head:
+    """Events agree in it but for `exposed`, to which whoever applies a varied policy adds; the union is the truth."""
+    context = event.context
+    if record.head is not None:
+        exposed = tuple(sorted({*record.head.context.exposed, *context.exposed}))
+        return replace(record.head, context=replace(record.head.context, exposed=exposed))
+    return Head(
+        team_id=event.team_id,
+        campaign_id=event.campaign_id,
+        campaign_version=event.campaign_version,
+        context=replace(context, exposed=tuple(sorted(context.exposed))),
+    )
+
+
+def _earliest(known: datetime | None, at: datetime) -> datetime:
+    return at if known is None else min(known, at)
