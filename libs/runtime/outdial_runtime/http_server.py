@@ -1,0 +1,110 @@
+"""The HTTP door: Starlette and uvicorn within the process, and the runtime's own endpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from outdial_runtime.health import Health
+from outdial_runtime.metrics import CONTENT_TYPE, Metrics
+from outdial_runtime.requests import HttpCall, Requests, body_of, problem
+from outdial_runtime.service import HttpReply, HttpRoute
+
+Endpoint = Callable[[StarletteRequest], Awaitable[Response]]
+
+
+class HttpServer:
+    """uvicorn on a socket of ours; signals stay with the runtime."""
+
+    def __init__(self, app: Starlette, host: str, port: int) -> None:
+        self._socket = _listen(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
+        )
+        self._server = _Server(config)
+
+    async def run(self) -> None:
+        """Serves until `stop`."""
+        await self._server.serve(sockets=[self._socket])
+        self._socket.close()
+
+    def stop(self) -> None:
+        """Finishes running requests and ends `run`."""
+        self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def application(
+    routes: Sequence[HttpRoute], requests: Callable[[], Requests | None], health: Health, metrics: Metrics
+) -> Starlette:
+    """The service's routes beside /healthz, /readyz and /metrics; `requests` is None until deps are built."""
+    own = [
+        Route("/healthz", _text(lambda: (200, "ok\n"))),
+        Route("/readyz", _text(lambda: (503, f"{why}\n") if (why := health.not_ready()) else (200, "ready\n"))),
+        Route("/metrics", _metrics(metrics)),
+    ]
+    served = [Route(r.path, _endpoint(r, requests), methods=[r.method]) for r in routes]
+    return Starlette(routes=own + served, exception_handlers={HTTPException: _http_exception})
+
+
+def _endpoint(route: HttpRoute, requests: Callable[[], Requests | None]) -> Endpoint:
+    async def endpoint(request: StarletteRequest) -> Response:
+        answering = requests()
+        if answering is None:
+            return _response(problem(503, "Service Unavailable", "the service is starting"))
+        call = HttpCall(
+            body=await request.body(),
+            path={name: str(value) for name, value in request.path_params.items()},
+            query=dict(request.query_params),
+            headers=dict(request.headers),
+        )
+        return _response(await answering.http(route, call))
+
+    return endpoint
+
+
+def _response(reply: HttpReply) -> Response:
+    return Response(body_of(reply), status_code=reply.status, media_type=reply.content_type if reply.body else None)
+
+
+def _text(say: Callable[[], tuple[int, str]]) -> Endpoint:
+    async def endpoint(request: StarletteRequest) -> Response:
+        status, text = say()
+        return Response(text, status_code=status, media_type="text/plain")
+
+    return endpoint
+
+
+def _metrics(metrics: Metrics) -> Endpoint:
+    async def endpoint(request: StarletteRequest) -> Response:
+        return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
+
+    return endpoint
+
+
+async def _http_exception(request: StarletteRequest, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else "error"
+    return _response(problem(status, detail, f"{request.method} is not served here"))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.setblocking(False)
+    return listener

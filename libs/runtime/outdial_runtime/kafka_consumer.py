@@ -1,0 +1,221 @@
+"""A Kafka consumer that one thread polls and the event loop reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as ConfluentPartition
+
+from outdial_runtime.broker import (
+    Batch,
+    BrokerError,
+    CommitRejected,
+    Message,
+    Offsets,
+    Reading,
+    Rebalance,
+    TopicPartition,
+)
+from outdial_runtime.service import Read
+
+T = TypeVar("T")
+METADATA_SECONDS = 15.0
+SESSION_TIMEOUT_MS = 6000
+LOST = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError._NO_OFFSET,
+        KafkaError._ASSIGNMENT_LOST,
+        KafkaError._STATE,
+    }
+)
+"""Errors of a commit that say: the partitions are not ours any more."""
+
+
+def common_settings(bootstrap: str) -> dict[str, Any]:
+    """librdkafka settings of every client."""
+    return {
+        "bootstrap.servers": bootstrap,
+        "log_level": 2,
+        "topic.metadata.refresh.interval.ms": 30000,
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 1000,
+        "retry.backoff.ms": 2,
+        "retry.backoff.max.ms": 20,
+    }
+
+
+def end_of_partition(raw: Any) -> bool:
+    """Whether librdkafka reports the end of a partition; other errors raise.
+
+    Raises:
+        BrokerError: the consumer failed.
+    """
+    error = raw.error()
+    if error is None:
+        return False
+    if error.code() == KafkaError._PARTITION_EOF:
+        return True
+    raise BrokerError(f"consumer: {error.name()}")
+
+
+def to_message(raw: Any, prefix: str) -> Message:
+    """librdkafka's message as ours."""
+    return Message(
+        topic=raw.topic().removeprefix(prefix),
+        partition=raw.partition(),
+        offset=raw.offset(),
+        timestamp_ms=raw.timestamp()[1],
+        key=raw.key(),
+        value=raw.value(),
+        headers=raw.headers() or (),
+    )
+
+
+class KafkaConsumer:
+    """outdial_runtime.broker.Consumer; every call to librdkafka is made in this consumer's own thread."""
+
+    def __init__(self, bootstrap: str, prefix: str, reading: Reading) -> None:
+        self._prefix = prefix
+        self._reading = reading
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{reading.group}-{reading.read.value}")
+        self._settings = {
+            **common_settings(bootstrap),
+            "group.id": prefix + reading.group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": reading.read is Read.WHOLE,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "partition.assignment.strategy": "range",
+            "session.timeout.ms": SESSION_TIMEOUT_MS,
+            "heartbeat.interval.ms": 1000,
+            "fetch.wait.max.ms": 100,
+        }
+        self._client: Any = None
+        self._messages: list[Message] = []
+        self._rebalances: list[Rebalance] = []
+
+    async def start(self) -> frozenset[TopicPartition]:
+        return await self._in_thread(self._start)
+
+    async def poll(self, max_messages: int, timeout_seconds: float) -> Batch:
+        return await self._in_thread(lambda: self._poll(max_messages, timeout_seconds))
+
+    async def commit(self, offsets: Offsets) -> None:
+        await self._in_thread(lambda: self._commit(offsets))
+
+    async def hold(self, source: TopicPartition, offset: int) -> None:
+        await self._in_thread(lambda: self._hold(source, offset))
+
+    async def resume(self, source: TopicPartition) -> None:
+        await self._in_thread(lambda: self._client.resume([self._partition(source)]))
+
+    async def rewind(self, offsets: Offsets) -> None:
+        await self._in_thread(lambda: self._rewind(offsets))
+
+    def wake(self) -> None:
+        """Nothing to do: a poll lasts 100 ms at most."""
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._in_thread(lambda: self._client.close())
+        self._thread.shutdown(wait=False)
+
+    async def group_metadata(self) -> Any:
+        """What a transaction needs to commit this consumer's offsets."""
+        return await self._in_thread(lambda: self._client.consumer_group_metadata())
+
+    def confluent_offsets(self, offsets: Offsets) -> list[Any]:
+        """Offsets as librdkafka wants them."""
+        return [self._partition(source, offset) for source, offset in offsets.items()]
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    def _start(self) -> frozenset[TopicPartition]:
+        self._client = Consumer(self._settings)
+        topics = [self._prefix + t for t in self._reading.topics]
+        if not topics:
+            return frozenset()
+        if self._reading.read is Read.GROUP:
+            self._client.subscribe(
+                topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+            )
+            return frozenset()
+        sources = self._fixed_sources()
+        self._client.assign([self._partition(s, o) for s, o in sources.items()])
+        return frozenset(sources)
+
+    def _fixed_sources(self) -> dict[TopicPartition, int]:
+        if self._reading.read is Read.PINNED:
+            sources = [TopicPartition(t, self._reading.ordinal) for t in self._reading.topics]
+            committed = self._client.committed([self._partition(s) for s in sources], timeout=METADATA_SECONDS)
+            return {s: c.offset if c.offset >= 0 else OFFSET_BEGINNING for s, c in zip(sources, committed, strict=True)}
+        known = self._client.list_topics(timeout=METADATA_SECONDS).topics
+        start = OFFSET_BEGINNING if self._reading.read is Read.WHOLE else OFFSET_END
+        return {
+            TopicPartition(topic, partition): start
+            for topic in self._reading.topics
+            for partition in known[self._prefix + topic].partitions
+        }
+
+    def _poll(self, max_messages: int, timeout_seconds: float) -> Batch:
+        self._messages, self._rebalances = [], []
+        ended: set[TopicPartition] = set()
+        first = self._client.poll(timeout_seconds)
+        if first is not None:
+            self._take(first, ended)
+            for raw in self._client.consume(max_messages - 1, 0):
+                self._take(raw, ended)
+        return Batch(messages=self._messages, rebalances=self._rebalances, caught_up=frozenset(ended))
+
+    def _take(self, raw: Any, ended: set[TopicPartition]) -> None:
+        if end_of_partition(raw):
+            ended.add(TopicPartition(raw.topic().removeprefix(self._prefix), raw.partition()))
+        else:
+            self._messages.append(to_message(raw, self._prefix))
+
+    def _commit(self, offsets: Offsets) -> None:
+        try:
+            self._client.commit(offsets=self.confluent_offsets(offsets), asynchronous=False)
+        except KafkaException as error:
+            code = error.args[0]
+            kind = CommitRejected if code.code() in LOST else BrokerError
+            raise kind(f"commit of {len(offsets)} partitions: {code.name()}") from error
+
+    def _hold(self, source: TopicPartition, offset: int) -> None:
+        try:
+            self._client.pause([self._partition(source)])
+            self._client.seek(self._partition(source, offset))
+        except KafkaException as error:
+            raise BrokerError(f"{source.topic}[{source.partition}] seek: {error.args[0].name()}") from error
+
+    def _rewind(self, offsets: Offsets) -> None:
+        owned = {(p.topic, p.partition) for p in self._client.assignment()}
+        for source, offset in offsets.items():
+            if (self._prefix + source.topic, source.partition) in owned:
+                self._client.seek(self._partition(source, offset))
+
+    def _on_assign(self, _client: Any, partitions: list[Any]) -> None:
+        self._rebalances.append(Rebalance(True, self._sources(partitions)))
+
+    def _on_revoke(self, _client: Any, partitions: list[Any]) -> None:
+        """What was polled before belongs to partitions that are gone, or comes again after the new assignment."""
+        self._messages.clear()
+        self._rebalances.append(Rebalance(False, self._sources(partitions)))
+
+    def _sources(self, partitions: list[Any]) -> frozenset[TopicPartition]:
+        return frozenset(TopicPartition(p.topic.removeprefix(self._prefix), p.partition) for p in partitions)
+
+    def _partition(self, source: TopicPartition, offset: int | None = None) -> Any:
+        if offset is None:
+            return ConfluentPartition(self._prefix + source.topic, source.partition)
+        return ConfluentPartition(self._prefix + source.topic, source.partition, offset)

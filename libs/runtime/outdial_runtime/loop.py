@@ -1,0 +1,251 @@
+"""The consume loop: poll a batch, handle each message, produce, commit; ticks and rebalances in between.
+
+Theory of operation. One task owns one consumer. Nothing is in flight while it polls: every polled message was either
+handled, delivered and committed, or lies in a partition that was paused and sought back (RetryLater). So a rebalance,
+which the broker client reports from within a poll, never meets half a batch, hooks see a quiet loop, and ticks never
+run beside a handler of the same loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry.trace import Span, SpanKind
+
+from outdial_contracts.base import Event
+from outdial_contracts.headers import EventHeaders
+from outdial_contracts.topics import TOPICS
+from outdial_runtime.broker import Batch, CommitRejected, Consumer, Message, Rebalance, TopicPartition
+from outdial_runtime.delivery import Delivery, Stages
+from outdial_runtime.outcome import DeadLetter, Drop, Outcome, Publish, RetryLater
+from outdial_runtime.records import Stamp, attempt_of, dead_record, parse
+from outdial_runtime.schedule import Schedule
+from outdial_runtime.service import PartitionHooks, Received, Subscription, Tick, TickInput
+from outdial_runtime.surroundings import Surroundings
+
+MAX_BATCH = 200
+DELIVER_AFTER_SECONDS = 0.02
+"""A batch that takes longer is delivered in parts, so that its first events do not wait for its last."""
+TEAM_KEY = "{team_id}"
+log = logging.getLogger(__name__)
+
+
+class HandlerFault(Exception):
+    """A handler raised what it did not declare: a systemic fault. Names the place, never the content."""
+
+
+@dataclass(kw_only=True)
+class _Part:
+    """Handled, not yet delivered."""
+
+    started: float
+    stages: Stages = field(default_factory=Stages)
+    offsets: dict[TopicPartition, int] = field(default_factory=dict)
+
+
+class Loop:
+    """One consumer's task."""
+
+    def __init__(
+        self,
+        *,
+        around: Surroundings,
+        name: str,
+        consumer: Consumer,
+        delivery: Delivery,
+        subscriptions: Mapping[str, Subscription],
+        ticks: Sequence[Tick] = (),
+        hooks: PartitionHooks | None = None,
+    ) -> None:
+        self._around = around
+        self._name = name
+        self._consumer = consumer
+        self._delivery = delivery
+        self._subscriptions = subscriptions
+        self._schedule = Schedule(ticks, around.clock.monotonic())
+        self._hooks = hooks
+        self._behind: set[TopicPartition] = set()
+        self._stopping = False
+        self.owned: frozenset[TopicPartition] = frozenset()
+        self.joined = asyncio.Event()
+        """Set once partitions were assigned, be it none."""
+        self.caught_up = asyncio.Event()
+        """Set once the end of every partition was seen (WHOLE)."""
+
+    def stop(self) -> None:
+        """The task ends after the batch at hand is committed."""
+        self._stopping = True
+        self._consumer.wake()
+
+    async def run(self, deps: Any) -> None:
+        """Until `stop`; closes the consumer.
+
+        Raises:
+            HandlerFault: a handler failed; nothing is committed from the message on.
+            BrokerError: the broker failed.
+        """
+        try:
+            await self._start()
+            while not self._stopping:
+                await self._turn(deps)
+            await self._rebalance(Rebalance(False, self.owned), deps)
+        finally:
+            await self._consumer.close()
+
+    async def _start(self) -> None:
+        fixed = await self._consumer.start()
+        if fixed or not self._subscriptions:
+            self.owned, self._behind = fixed, set(fixed)
+            self.joined.set()
+
+    async def _turn(self, deps: Any) -> None:
+        clock = self._around.clock
+        batch = await self._consumer.poll(MAX_BATCH, self._schedule.wait_seconds(clock.monotonic()))
+        for change in batch.rebalances:
+            await self._rebalance(change, deps)
+        if batch.messages:
+            with self._around.metrics.batch_seconds.labels(self._name).time():
+                await self._handle(batch.messages, deps)
+        self._note_ends(batch)
+        for source in self._schedule.release_due(clock.monotonic()):
+            await self._consumer.resume(source)
+        for tick in self._schedule.due_ticks(clock.monotonic()):
+            await self._tick(tick, deps)
+
+    def _note_ends(self, batch: Batch) -> None:
+        self._behind -= {s for s in batch.caught_up if not self._schedule.is_held(s)}
+        if not self._behind:
+            self.caught_up.set()
+
+    async def _rebalance(self, change: Rebalance, deps: Any) -> None:
+        before = self._hooked_partitions()
+        if change.assigned:
+            self.owned |= change.partitions
+        else:
+            self.owned -= change.partitions
+            self._schedule.forget(change.partitions)
+        after = self._hooked_partitions()
+        if self._hooks is not None and before - after:
+            await self._hooks.on_revoked(before - after, deps)
+        if self._hooks is not None and after - before:
+            await self._hooks.on_assigned(after - before, deps)
+        self.joined.set()
+
+    def _hooked_partitions(self) -> frozenset[int]:
+        """State lives with teams where topics are keyed by team, else with every partition."""
+        teams = {topic for topic in self._subscriptions if TOPICS[topic].key == TEAM_KEY}
+        return frozenset(s.partition for s in self.owned if not teams or s.topic in teams)
+
+    async def _handle(self, messages: Sequence[Message], deps: Any) -> None:
+        part, begun = _Part(started=self._around.clock.monotonic()), 0
+        for index, message in enumerate(messages):
+            if not self._schedule.is_held(message.source):
+                await self._one(message, part, deps)
+            last = index == len(messages) - 1
+            if last or self._around.clock.monotonic() - part.started > DELIVER_AFTER_SECONDS:
+                if not await self._deliver(part, messages[begun:]):
+                    return
+                part, begun = _Part(started=self._around.clock.monotonic()), index + 1
+
+    async def _deliver(self, part: _Part, undone: Sequence[Message]) -> bool:
+        """Delivers and commits; when partitions had gone, goes back to what is undone wherever it is still ours."""
+        try:
+            await self._delivery.deliver(part.stages, part.offsets, self._consumer)
+        except CommitRejected:
+            self._around.metrics.commits_rejected.labels(self._name).inc()
+            firsts: dict[TopicPartition, int] = {}
+            for message in undone:
+                if not self._schedule.is_held(message.source):
+                    firsts.setdefault(message.source, message.offset)
+            await self._consumer.rewind(firsts)
+            return False
+        return True
+
+    async def _one(self, message: Message, part: _Part, deps: Any) -> None:
+        parsed = parse(message)
+        event, headers = parsed if isinstance(parsed, tuple) else (None, None)
+        attributes: dict[str, str | int] = {
+            "messaging.system": "kafka",
+            "messaging.destination.name": message.topic,
+            "messaging.destination.partition.id": str(message.partition),
+            "messaging.kafka.offset": message.offset,
+        }
+        traceparent = headers.traceparent if headers else None
+        with self._around.spans.incoming(
+            f"{message.topic} process", SpanKind.CONSUMER, traceparent, attempt_of(event), attributes
+        ) as span:
+            if event is None or headers is None:
+                assert isinstance(parsed, DeadLetter | Drop)
+                outcome: Outcome = parsed
+            else:
+                outcome = await self._call(message, event, headers, deps)
+            await self._collect(message, outcome, headers.id if headers else "", part, span)
+
+    async def _call(self, message: Message, event: Event, headers: EventHeaders, deps: Any) -> Outcome:
+        received = Received(
+            event=event,
+            cause=headers.id,
+            time=headers.time,
+            now=self._around.clock.now(),
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            raw=message.value or b"",
+        )
+        try:
+            return await self._subscriptions[message.topic].handler(received, deps)
+        except Exception as error:
+            place = f"{message.topic}[{message.partition}]@{message.offset}"
+            raise HandlerFault(f"{place}: the handler raised {type(error).__name__}") from error
+
+    async def _collect(self, message: Message, outcome: Outcome, cause: str, part: _Part, span: Span) -> None:
+        metrics, around = self._around.metrics, self._around
+        reason = getattr(outcome, "reason", "")
+        span.set_attribute("outdial.outcome", type(outcome).__name__)
+        span.set_attribute("outdial.reason", str(reason))
+        metrics.outcomes.labels(message.topic, type(outcome).__name__, str(reason)).inc()
+        metrics.lag_seconds.labels(message.topic).set(max(time.time() - message.timestamp_ms / 1000, 0.0))
+        match outcome:
+            case RetryLater():
+                metrics.retries.labels(message.topic, str(reason)).inc()
+                self._schedule.hold(message.source, around.clock.monotonic() + outcome.after_seconds)
+                await self._consumer.hold(message.source, message.offset)
+                return
+            case Publish():
+                stamp = Stamp(service=around.service, cause=cause, now=around.clock.now(), traces=around.spans)
+                part.stages.first += stamp.records(outcome.events)
+                part.stages.then += stamp.records(outcome.then)
+            case DeadLetter():
+                metrics.dead_letters.labels(message.topic, str(reason)).inc()
+                part.stages.first.append(dead_record(message, outcome, around.service))
+        part.offsets[message.source] = message.offset + 1
+
+    async def _tick(self, tick: Tick, deps: Any) -> None:
+        if tick.per_partition_of is None:
+            await self._tick_once(tick, None, deps)
+            return
+        for source in sorted(self.owned):
+            if source.topic == tick.per_partition_of.TOPIC:
+                await self._tick_once(tick, source.partition, deps)
+
+    async def _tick_once(self, tick: Tick, partition: int | None, deps: Any) -> None:
+        now, name = self._around.clock.now(), getattr(tick.handler, "__name__", "tick")
+        try:
+            outcome = await tick.handler(TickInput(now=now, partition=partition), deps)
+        except Exception as error:
+            raise HandlerFault(f"{name}: the tick raised {type(error).__name__}") from error
+        reason = str(getattr(outcome, "reason", ""))
+        self._around.metrics.outcomes.labels(name, type(outcome).__name__, reason).inc()
+        if isinstance(outcome, DeadLetter):
+            raise HandlerFault(f"{name}: a tick has no message to send to a dead-letter topic")
+        if isinstance(outcome, Publish):
+            cause = f"tick:{self._around.service}:{name}:{partition}:{now.isoformat()}"
+            stamp = Stamp(service=self._around.service, cause=cause, now=now, traces=self._around.spans)
+            stages = Stages(first=stamp.records(outcome.events), then=stamp.records(outcome.then))
+            if stages:
+                await self._delivery.deliver(stages, {}, self._consumer)
