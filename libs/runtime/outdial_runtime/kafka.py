@@ -57,12 +57,14 @@ class KafkaBroker:
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 10,
             }
         )
         topic = self._prefix + source.topic
         try:
+            consumer.list_topics(topic, timeout=METADATA_SECONDS)  # else the first fetch waits for a timer of 0.5 s
             consumer.assign([ConfluentPartition(topic, source.partition, from_offset or OFFSET_BEGINNING)])
-            return list(self._until_end(consumer))
+            return self._until_end(consumer)
         except KafkaException as error:
             raise BrokerError(f"{source.topic}[{source.partition}]: {error.args[0].name()}") from error
         finally:
@@ -71,7 +73,10 @@ class KafkaBroker:
     def _until_end(self, consumer: Any) -> list[Message]:
         found: list[Message] = []
         while True:
-            for raw in consumer.consume(500, 0.2):
+            first = consumer.poll(0.2)
+            if first is None:
+                continue
+            for raw in [first, *consumer.consume(500, 0)]:
                 if end_of_partition(raw):
                     return found
                 found.append(to_message(raw, self._prefix))
