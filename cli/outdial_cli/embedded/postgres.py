@@ -121,7 +121,10 @@ class PostgresNode:
 
     def start(self) -> None:
         """Makes the cluster if the folder is new, starts it, waits until it takes connections. Raises ChildFailed."""
-        self._dir.mkdir(parents=True, exist_ok=True)
+        self._pgdata.mkdir(parents=True, mode=0o700, exist_ok=True)
+        if self._uid is not None:
+            _let_pass(self._pgdata)
+            _let_pass(binary("postgres"))
         started = time.monotonic()
         fresh = not (self._pgdata / "PG_VERSION").exists()
         if fresh:
@@ -187,11 +190,8 @@ class PostgresNode:
         return len(lines) > 7 and lines[0] == str(self.child.pid) and lines[7].strip() == "ready"
 
     def _initdb(self) -> None:
-        self._pgdata.mkdir(mode=0o700, exist_ok=True)
         if self._uid is not None and self._gid is not None:
             os.chown(self._pgdata, self._uid, self._gid)
-            _let_pass(self._pgdata)
-            _let_pass(binary("initdb"))
         password = self._dir / "initdb.password"
         try:
             password.touch(mode=0o600)

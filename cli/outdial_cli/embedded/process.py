@@ -246,6 +246,11 @@ class Guard:
             start_new_session=True,
         )
 
+    @property
+    def pid(self) -> int:
+        """Of the guard's process."""
+        return self._process.pid
+
     def add(self, pgid: int, polite: signal.Signals) -> None:
         """The group ends with this process from now on."""
         self._write(f"+ {pgid} {int(polite)}\n")

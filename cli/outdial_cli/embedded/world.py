@@ -220,6 +220,15 @@ class EmbeddedInfra:
             self._kafka = self._postgres = self._collector = None
             self.folder.close()
 
+    def down(self) -> list[str]:
+        """Names of those that should run and do not, for whoever watches."""
+        running = {
+            "kafka": self.kafka.running,
+            "postgres": self.postgres.running,
+            "collector": self.collector.child.running,
+        }
+        return [name for name, up in running.items() if not up]
+
     def dsn(self, service: str) -> str:
         """As Infra. Raises SqlFailed."""
         return self.postgres.create_service_schema(service)
