@@ -95,9 +95,9 @@ def dump_events(stack: Stack, path: Path, topics: Iterable[str] = PATH_TOPICS) -
 
 def _leads(folder: Path, plan: Plan) -> tuple[Path, list[dict[str, str]]]:
     """The first rows of the example under ids of their own, so that campaigns of one stack do not share people."""
-    with (EXAMPLES / "leads.csv").open(encoding="utf-8", newline="") as file:
+    with (EXAMPLES / "leads.csv").open(encoding="utf-8", errors="replace", newline="") as file:
         reader = csv.DictReader(file)
-        rows = list(reader)[: plan.leads]
+        rows = [row for row in reader if None not in row][: plan.leads]
         names = list(reader.fieldnames or ())
     path = folder / "leads.csv"
     with path.open("w", encoding="utf-8", newline="") as file:

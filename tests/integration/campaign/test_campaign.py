@@ -20,6 +20,7 @@ from outdial_contracts.events import EndClass
 from outdial_contracts.identity import trace_id
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+CAMPAIGN = "walk"
 SCENARIO = {
     "schema": 1,
     "seed": 11,
@@ -55,13 +56,13 @@ class Ran:
 
     @property
     def attempts(self) -> list[Attempt]:
-        return [a for a in self.facts.attempts.values() if a.redeemed]
+        return [a for a in self.facts.attempts.values() if a.redeemed and a.closed[0].campaign_id == CAMPAIGN]
 
 
 @pytest.fixture(scope="module")
 def ran(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("campaign")
-    plan = Plan(campaign_id="walk", team_id="walkers", scenario=SCENARIO, leads=120, seconds=30)
+    plan = Plan(campaign_id=CAMPAIGN, team_id="walkers", scenario=SCENARIO, leads=120, seconds=30)
     rows = run(stack, folder, plan)
     return Ran(stack, folder, rows)
 
