@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from media_gateway.adapters.clearance_jws import JwsClearances
 from media_gateway.adapters.gate_grpc import GrpcGate
 from media_gateway.adapters.media_plane import MediaPlane
-from media_gateway.adapters.router_grpc import Channels, GrpcAgentRouter, GrpcPeers
+from media_gateway.adapters.router_grpc import Channels, GrpcAgentRouter
 from media_gateway.adapters.rtp_udp import MediaPump
 from media_gateway.adapters.sip_lines import SipPhones, SipTrunks, password_of
-from media_gateway.adapters.sip_udp import SipUdp, open_sip_udp
+from media_gateway.adapters.sip_udp import SipUdp, bind_udp, serve_sip_udp
 from media_gateway.config import Config
 from media_gateway.detection.greeting import Profile
 from media_gateway.handlers.agents import on_phone_call
@@ -50,6 +51,7 @@ REQUESTS = (
 )
 USER_AGENT = "outdial"
 AGENT_REALM = "outdial"
+LAST_BYE_SECONDS = 1.0
 
 
 def build_service(config: Config) -> Service:
@@ -72,33 +74,33 @@ def build_service(config: Config) -> Service:
 
 @asynccontextmanager
 async def _open(config: Config, toolkit: Toolkit) -> AsyncIterator[Deps]:
-    """Opens everything; a live call or the pump that fails ends the service, which then closes in reverse order."""
+    """Opens everything and closes it in reverse order; a live call or the pump that fails ends the service.
+
+    Raises:
+        ExceptionGroup: what a live call, a phone or the pump raised.
+    """
     boot_id = toolkit.chance.token()
-    channels = Channels()
     pump = MediaPump(host=config.sip_host, ports=PortPool(first=config.rtp_ports[0], last=config.rtp_ports[1]))
     trunks = SipTrunks(config.sip_host, config.environ, _session_number)
     phones = SipPhones(lambda call: _answer_phone(call, deps), _session_number)
-    async with asyncio.TaskGroup() as tasks:
-
-        def start(coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-            return tasks.create_task(coroutine)
-
-        gate = GrpcGate(
-            channels.to(config.gate_address),
-            toolkit.clock,
-            toolkit.chance,
-            (config.gateway_id, boot_id),
-            toolkit.inject_trace,
-        )
+    async with asyncio.TaskGroup() as tasks, AsyncExitStack() as closing:
+        work = _Work(tasks)
+        channels = Channels()
+        closing.push_async_callback(channels.close)
         deps = Deps(
             config=config,
             clock=toolkit.clock,
             chance=toolkit.chance,
             outbox=toolkit.outbox,
             boot_id=boot_id,
-            gate=gate,
+            gate=GrpcGate(
+                channels.to(config.gate_address),
+                toolkit.clock,
+                toolkit.chance,
+                (config.gateway_id, boot_id),
+                toolkit.inject_trace,
+            ),
             router=GrpcAgentRouter(channels, config.gateway_id, toolkit.inject_trace),
-            peers=GrpcPeers(channels),
             clearances=JwsClearances(config.jwks_file),
             trunks=trunks,
             phones=phones,
@@ -106,34 +108,63 @@ async def _open(config: Config, toolkit: Toolkit) -> AsyncIterator[Deps]:
             profile=Profile(),
             inject_trace=toolkit.inject_trace,
             child_span=toolkit.child_span,
-            start=start,
+            start=work.start,
         )
         trunks.sip = await _trunk_socket(config, trunks)
+        closing.push_async_callback(_close_sip, trunks.sip)
         phones.sip = await _phone_socket(config, phones)
-        running = start(pump.run())
-        try:
-            yield deps
-        finally:
-            pump.close()
-            await asyncio.wait({running})
-            await trunks.sip.close()
-            await phones.sip.close()
-            await channels.close()
+        closing.push_async_callback(_close_sip, phones.sip)
+        tasks.create_task(pump.run())
+        await asyncio.sleep(0)  # it begins, so that closing finds it running
+        closing.callback(pump.close)
+        closing.push_async_callback(work.cut_off)
+        yield deps
+
+
+class _Work:
+    """Tasks of calls, phones and opt-outs: their failure ends the service, and its end cuts them off."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+        self._live: set[asyncio.Task[None]] = set()
+
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Runs it beside everything else."""
+        task = self._tasks.create_task(coroutine)
+        self._live.add(task)
+        task.add_done_callback(self._live.discard)
+        return task
+
+    async def cut_off(self) -> None:
+        """Cancels what a drain left over, and waits until each has hung up and said so."""
+        left = set(self._live)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
+
+
+async def _close_sip(sip: SipUdp) -> None:
+    """Closes once our BYEs are confirmed, or after a moment."""
+    until = time.monotonic() + LAST_BYE_SECONDS
+    while sip.live_call_ids and time.monotonic() < until:  # noqa: ASYNC110 (the core has nothing to wait on)
+        await asyncio.sleep(0.02)
+    await sip.close()
 
 
 async def _trunk_socket(config: Config, trunks: SipTrunks) -> SipUdp:
-    identity = _identity(config.sip_host, config.trunk_sip_port)
-    bind = (config.sip_host, config.trunk_sip_port)
-    return await open_sip_udp(Endpoint(identity=identity), bind=bind, on_event=trunks.dispatch)
+    udp = bind_udp((config.sip_host, config.trunk_sip_port))
+    endpoint = Endpoint(identity=_identity(config.sip_host, udp.getsockname()[1]))
+    return await serve_sip_udp(endpoint, udp, on_event=trunks.dispatch)
 
 
 async def _phone_socket(config: Config, phones: SipPhones) -> SipUdp:
     authenticator = Authenticator(
         realm=AGENT_REALM, key=secrets.token_bytes(32), password_of=password_of(config.agent_secret)
     )
-    endpoint = Endpoint(identity=_identity(config.sip_host, config.agent_sip_port), authenticator=authenticator)
-    bind = (config.sip_host, config.agent_sip_port)
-    return await open_sip_udp(endpoint, bind=bind, on_event=phones.dispatch)
+    udp = bind_udp((config.sip_host, config.agent_sip_port))
+    identity = _identity(config.sip_host, udp.getsockname()[1])
+    return await serve_sip_udp(Endpoint(identity=identity, authenticator=authenticator), udp, on_event=phones.dispatch)
 
 
 def _identity(host: str, port: int) -> LocalIdentity:

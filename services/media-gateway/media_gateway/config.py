@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -32,9 +32,9 @@ class Config:
     """Concurrent trunk calls."""
     gate_address: str
     jwks_file: Path
-    agent_secret: bytes
+    agent_secret: bytes = field(repr=False)
     drain_seconds: float
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     """For the trunk passwords, whose variables the route document names."""
 
     @property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -12,7 +13,7 @@ from media_gateway.domain.admission import Claims
 from media_gateway.rtp.g711 import Frame
 from media_gateway.rtp.stream import ReceiveReport
 from media_gateway.sip.events import CallEvent
-from media_gateway.sip.sdp import SessionDescription
+from media_gateway.sip.sdp import PAYLOAD_TYPES, SessionDescription
 from outdial_contracts.events import CallDial, Trunk
 
 V = TypeVar("V")
@@ -20,9 +21,9 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, kw_only=True)
 class Granted:
-    """The gate redeemed: INVITE while `monotonic() < started_seconds + grant_ms / 1000`."""
+    """The gate redeemed: INVITE while the monotonic clock is below the deadline."""
 
-    e164: str
+    e164: str = field(repr=False)
     deadline_seconds: float
     """Monotonic; counted from before Redeem was sent."""
 
@@ -62,8 +63,10 @@ class AssignedAgent:
 class AgentRouter(Protocol):
     """pacer: which agent takes this person."""
 
-    async def assign(self, dial: CallDial, address: str, greeting_ended_at: datetime) -> AssignedAgent | None:
-        """The agent, or None when there is none now or the pacer did not answer."""
+    async def assign(
+        self, dial: CallDial, address: str, greeting_ended_at: datetime, within_seconds: float
+    ) -> AssignedAgent | None:
+        """The agent, or None when there is none now or the pacer did not answer in time."""
 
 
 class Clearances(Protocol):
@@ -71,6 +74,10 @@ class Clearances(Protocol):
 
     def claims(self, token: str) -> Claims | None:
         """The claims, or None for a token that the gate did not sign for us."""
+
+
+class NoMediaLeg(Exception):
+    """No media port is left, or none could be bound."""
 
 
 class MediaLeg(Protocol):
@@ -86,7 +93,7 @@ class MediaLeg(Protocol):
     def heard_at(self) -> float | None: ...
 
     def set_remote(self, host: str, port: int, payload_type: int, telephone_event_type: int | None = None) -> None: ...
-    def play(self, frames: Iterable[Frame | bytes]) -> Awaitable[bool]:
+    def play(self, frames: Iterable[Frame | bytes]) -> asyncio.Future[bool]:
         """Plays a prompt; True when it ended, False when it was cut."""
 
     def stop_playing(self) -> None: ...
@@ -106,14 +113,16 @@ class LegStats(Protocol):
 class Media(Protocol):
     """The media plane."""
 
-    async def open_leg(self) -> MediaLeg: ...
+    async def open_leg(self) -> MediaLeg:
+        """A leg on a port of its own. Raises NoMediaLeg."""
+
     def listen(self, leg: MediaLeg, listener: Listener[V], on_verdict: Callable[[V], None]) -> None:
         """Gives every frame of the leg to the listener until the leg's `on_frame` is taken away."""
 
     def bridge(self, one: MediaLeg, other: MediaLeg) -> None: ...
     def unbridge(self, leg: MediaLeg) -> None: ...
-    def prompt(self, name: str) -> list[Frame]:
-        """The frames of a prompt file. Raises KeyError when there is none of that name."""
+    def prompt(self, name: str) -> list[Frame] | None:
+        """The frames of a prompt file, None when there is none of that name."""
 
 
 class TrunkCall(Protocol):
@@ -143,16 +152,12 @@ class Trunks(Protocol):
 class Phones(Protocol):
     """SIP towards agents' phones."""
 
-    def accept(self, call_id: str, leg: MediaLeg, on_event: Callable[[CallEvent], None]) -> TrunkCall: ...
+    def accept(self, call_id: str, leg: MediaLeg, on_event: Callable[[CallEvent], None]) -> TrunkCall:
+        """Answers a phone. Raises LocalProtocolError: it went away meanwhile."""
+
     def refuse(self, call_id: str, status: int) -> None: ...
-
-
-class Peers(Protocol):
-    """Other gateways, for a leg that is not ours."""
-
-    async def release(self, address: str, leg_id: str, attempt_id: str) -> None: ...
 
 
 def remote_of(sdp: SessionDescription) -> tuple[str, int, int, int | None]:
     """Host, port, payload type and telephone-event type that the peer's description asks us to send to."""
-    return sdp.address, sdp.port, sdp.payload_types[0], sdp.dtmf_payload_type
+    return sdp.address, sdp.port, PAYLOAD_TYPES[sdp.codecs[0]], sdp.dtmf_payload_type

@@ -8,8 +8,9 @@ from typing import Any
 
 from media_gateway.adapters.rtp_udp import MediaPort, MediaPump
 from media_gateway.detection.batch import Batch, Listener
-from media_gateway.ports import MediaLeg
+from media_gateway.ports import MediaLeg, NoMediaLeg
 from media_gateway.rtp.g711 import Frame
+from media_gateway.rtp.port_pool import NoMediaPort
 from media_gateway.rtp.prompt import frames_from_wav
 
 
@@ -23,8 +24,11 @@ class MediaPlane:
         pump.on_tick = self._batch.judge
 
     async def open_leg(self) -> MediaLeg:
-        """A leg on a drained port."""
-        return await self._pump.open_port()
+        """A leg on a drained port. Raises NoMediaLeg."""
+        try:
+            return await self._pump.open_port()
+        except (NoMediaPort, OSError) as error:
+            raise NoMediaLeg(str(error)) from None
 
     def listen(self, leg: MediaLeg, listener: Listener[Any], on_verdict: Callable[[Any], None]) -> None:
         """Judges the leg's frames with those of all other legs, once per 20 ms."""
@@ -38,9 +42,9 @@ class MediaPlane:
         """Ends a bridge; harmless without one."""
         self._pump.unbridge(_port(leg))
 
-    def prompt(self, name: str) -> list[Frame]:
-        """Frames of a prompt by the last part of its path. Raises KeyError."""
-        return self._prompts[Path(name).name]
+    def prompt(self, name: str) -> list[Frame] | None:
+        """Frames of a prompt by the last part of its path."""
+        return self._prompts.get(Path(name).name)
 
 
 def _port(leg: MediaLeg) -> MediaPort:

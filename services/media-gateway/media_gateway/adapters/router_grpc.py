@@ -1,4 +1,4 @@
-"""The pacer over gRPC: which agent takes this person; and other gateways, for legs that are theirs."""
+"""The pacer over gRPC: which agent takes this person."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from media_gateway.ports import AssignedAgent
 from outdial_contracts.events import CallDial
 from outdial_contracts.rpc import outdial_pb2 as pb
-from outdial_contracts.rpc.outdial_pb2_grpc import AgentLegStub, AgentRouterStub
+from outdial_contracts.rpc.outdial_pb2_grpc import AgentRouterStub
 
 ASSIGN_SECONDS = 0.4
-RELEASE_SECONDS = 1.0
 RECONNECT = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
 
 
@@ -43,7 +42,9 @@ class GrpcAgentRouter:
     def __init__(self, channels: Channels, gateway_id: str, trace: Callable[[str], str]) -> None:
         self._channels, self._gateway_id, self._trace = channels, gateway_id, trace
 
-    async def assign(self, dial: CallDial, address: str, greeting_ended_at: datetime) -> AssignedAgent | None:
+    async def assign(
+        self, dial: CallDial, address: str, greeting_ended_at: datetime, within_seconds: float
+    ) -> AssignedAgent | None:
         """None also when the pacer did not answer: the caller asks again until the law's limit."""
         stamp = Timestamp()
         stamp.FromDatetime(greeting_ended_at)
@@ -57,7 +58,7 @@ class GrpcAgentRouter:
         metadata = [("traceparent", self._trace(dial.attempt_id))]
         try:
             reply = await AgentRouterStub(self._channels.to(address)).Assign(
-                request, timeout=ASSIGN_SECONDS, metadata=metadata
+                request, timeout=min(ASSIGN_SECONDS, within_seconds), metadata=metadata
             )
         except grpc.aio.AioRpcError:
             return None
@@ -72,15 +73,3 @@ class GrpcAgentRouter:
             epoch=a.epoch,
             lease_id=a.lease_id,
         )
-
-
-class GrpcPeers:
-    """Implements ports.Peers."""
-
-    def __init__(self, channels: Channels) -> None:
-        self._channels = channels
-
-    async def release(self, address: str, leg_id: str, attempt_id: str) -> None:
-        """Best effort: the other gateway's leg is also freed when its agent's lease ends."""
-        request = pb.ReleaseRequest(leg_id=leg_id, attempt_id=attempt_id)
-        await AgentLegStub(self._channels.to(address)).Release(request, timeout=RELEASE_SECONDS)

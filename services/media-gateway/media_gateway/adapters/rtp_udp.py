@@ -20,6 +20,7 @@ from typing import cast
 import numpy as np
 
 from media_gateway.rtp import g711
+from media_gateway.rtp.address import Address, reachable
 from media_gateway.rtp.codec import Codec
 from media_gateway.rtp.g711 import FRAME_MS, FRAME_SAMPLES, Frame
 from media_gateway.rtp.jitter import JitterBuffer
@@ -28,7 +29,6 @@ from media_gateway.rtp.port_pool import PortPool
 from media_gateway.rtp.relay import Relay
 from media_gateway.rtp.stream import ReceiveReport, ReceiveStats, SendStream
 
-Address = tuple[str, int]
 FRAME_SECONDS = FRAME_MS / 1000
 IDLE_TICKS = 50
 MAX_QUEUED_FRAMES = 50
@@ -106,12 +106,13 @@ class MediaPort(asyncio.DatagramProtocol):
         return self._source_heard_at if self._source else None
 
     def set_remote(self, host: str, port: int, payload_type: int, telephone_event_type: int | None = None) -> None:
-        """Takes the peer's IP address, port and payload types from its SDP. Raises ValueError unless 0 or 8."""
+        """Takes the peer's SDP; an address we can't send to is left out till we hear it. ValueError unless 0 or 8."""
         self.codec = Codec(payload_type)
         self._send.payload_type = payload_type
         self._event_type = telephone_event_type
-        if (host, port) != self._signalled:
-            self._signalled = (host, port)
+        signalled = reachable(host, port, self.local_host)
+        if signalled != self._signalled:
+            self._signalled = signalled
             self._source = None
 
     def push(self, frame: Frame | bytes) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from media_gateway.adapters.sip_udp import SipUdp
 from media_gateway.ports import MediaLeg
 from media_gateway.sip.digest import Credentials
-from media_gateway.sip.events import CallEvent, Event, IncomingCall
+from media_gateway.sip.errors import LocalProtocolError
+from media_gateway.sip.events import CallEvent, Ended, EndReason, Event, IncomingCall
 from media_gateway.sip.invitation import Invitation
 from media_gateway.sip.sdp import answer, offer
 from outdial_contracts.events import Trunk
@@ -65,8 +66,15 @@ class SipTrunks(_Lines):
         leg: MediaLeg,
         on_event: Callable[[CallEvent], None],
     ) -> _Line:
-        """Sends the INVITE; a socket that refuses it is told by an Ended event with NOT_SENT."""
-        sip, line = self._line(call_id, on_event)
+        """Sends the INVITE. Raises OSError when the socket refused it: nobody was called."""
+        unsent: list[Ended] = []
+
+        def told(event: CallEvent) -> None:
+            if isinstance(event, Ended) and event.reason is EndReason.NOT_SENT:
+                unsent.append(event)
+            on_event(event)
+
+        sip, line = self._line(call_id, told)
         sip.invite(
             Invitation(
                 call_id=call_id,
@@ -78,6 +86,8 @@ class SipTrunks(_Lines):
                 headers=(("X-Traceparent", traceparent),),
             )
         )
+        if unsent:
+            raise OSError("the socket refused the INVITE")
         return line
 
     def _credentials(self, trunk: Trunk) -> Credentials | None:
@@ -99,14 +109,17 @@ class SipPhones(_Lines):
             self._offers[event.call_id] = event
             self._on_call(event)
         else:
+            if isinstance(event, Ended):
+                self._offers.pop(event.call_id, None)
             super().dispatch(event)
 
     def accept(self, call_id: str, leg: MediaLeg, on_event: Callable[[CallEvent], None]) -> _Line:
-        """Answers with our description of the leg."""
+        """Answers with our description of the leg. Raises LocalProtocolError: the phone withdrew meanwhile."""
         sip, line = self._line(call_id, on_event)
-        remote = self._offers.pop(call_id).sdp
+        incoming = self._offers.pop(call_id, None)
+        remote = incoming.sdp if incoming is not None else None
         if remote is None:
-            raise ValueError("a phone must offer its media in the INVITE")
+            raise LocalProtocolError("no phone with an offer of media waits under this Call-ID")
         ours = answer(remote, address=leg.local_host, port=leg.local_port, session_id=self._draw_session())
         sip.accept(call_id, ours)
         return line

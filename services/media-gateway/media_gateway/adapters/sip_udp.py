@@ -150,12 +150,31 @@ async def open_sip_udp(endpoint: Endpoint, *, bind: Address, on_event: Callable[
         OSError: the address cannot be bound.
         ValueError: the host is not an IP address.
     """
+    return await serve_sip_udp(endpoint, bind_udp(bind), on_event=on_event)
+
+
+def bind_udp(bind: Address) -> socket.socket:
+    """A socket on an IP address and a port; port 0 takes any, which the endpoint's identity then has to name.
+
+    Raises:
+        OSError: the address cannot be bound.
+        ValueError: the host is not an IP address.
+    """
     family = socket.AF_INET6 if ipaddress.ip_address(bind[0]).version == 6 else socket.AF_INET
     udp = socket.socket(family, socket.SOCK_DGRAM)
     try:
         udp.setblocking(False)
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         udp.bind(bind)
+    except BaseException:
+        udp.close()
+        raise
+    return udp
+
+
+async def serve_sip_udp(endpoint: Endpoint, udp: socket.socket, *, on_event: Callable[[Event], None]) -> SipUdp:
+    """Serve the endpoint on a bound socket, which is closed with it, or when that fails."""
+    try:
         _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: SipUdp(endpoint, on_event, udp), sock=udp
         )

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from outdial_contracts.events import CallDial, DialRefusal, Route, Trunk
+from outdial_contracts.events import CallDial, DialRefusal, Route, Transport, Trunk
+
+BURST_SECONDS = 0.2
+"""A carrier counts calls per second: within any second a trunk gets at most 1.2 times its cap."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,7 @@ class Limits:
 
 @dataclass(kw_only=True)
 class TrunkLoad:
-    """Live calls of one trunk and its bucket of new calls (smoothed: at most one second's worth at once)."""
+    """Live calls of one trunk and its bucket of new calls (smoothed: at most a fifth of a second's worth at once)."""
 
     live: int = 0
     tokens: float = 1.0
@@ -47,7 +50,7 @@ class TrunkLoad:
 
     def take(self, trunk: Trunk, monotonic_seconds: float) -> bool:
         """One call's worth out of the bucket, if it holds one."""
-        burst = max(1.0, trunk.calls_per_second / 5)
+        burst = max(1.0, trunk.calls_per_second * BURST_SECONDS)
         gained = (monotonic_seconds - self.filled_at) * trunk.calls_per_second
         self.tokens = min(burst, self.tokens + max(0.0, gained))
         self.filled_at = monotonic_seconds
@@ -71,7 +74,7 @@ def refusal_of(dial: CallDial, claims: Claims | None, route: Route | None, limit
         return DialRefusal.EXPIRED
     if dial.mode.value not in claims.modes or (claims.agent_guaranteed and dial.agent_id is None):
         return DialRefusal.MODE
-    if route is None or not route.trunks:
+    if route is None or not any(is_usable(trunk) for trunk in route.trunks):
         return DialRefusal.NO_ROUTE
     if claims.country not in route.countries or claims.number_class not in route.number_classes:
         return DialRefusal.POLICY
@@ -82,20 +85,34 @@ def refusal_of(dial: CallDial, claims: Claims | None, route: Route | None, limit
     return DialRefusal.CAPACITY if limits.free_channels <= 0 else None
 
 
+def is_usable(trunk: Trunk) -> bool:
+    """We speak UDP to an IP address; a name would be looked up in the middle of a grant. Weight 0 takes no calls."""
+    return trunk.transport is Transport.UDP and trunk.weight > 0 and _address(trunk.host) is not None
+
+
 def is_loopback(host: str) -> bool:
     """True for an address within 127.0.0.0/8 or ::1; a name is never trusted to be one."""
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None
 
 
 def choose_trunk(
     route: Route, loads: Mapping[str, TrunkLoad], monotonic_seconds: float
 ) -> tuple[Trunk | None, DialRefusal]:
-    """The least loaded trunk by weight that has a channel and a token, or None and which of both was missing."""
-    open_trunks = [t for t in route.trunks if loads[t.trunk_id].live < t.channels]
-    for trunk in sorted(open_trunks, key=lambda t: loads[t.trunk_id].live / max(t.weight, 1)):
+    """The trunk whose next call keeps the shares nearest the weights, among those with a channel and a token.
+
+    Returns:
+        The trunk; or None, and whether channels or tokens were missing.
+    """
+    open_trunks = [t for t in route.trunks if is_usable(t) and loads[t.trunk_id].live < t.channels]
+    for trunk in sorted(open_trunks, key=lambda t: (loads[t.trunk_id].live + 1) / t.weight):
         if loads[trunk.trunk_id].take(trunk, monotonic_seconds):
             return trunk, DialRefusal.UNKNOWN
     return None, DialRefusal.CPS if open_trunks else DialRefusal.CAPACITY

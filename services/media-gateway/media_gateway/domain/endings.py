@@ -1,7 +1,8 @@
 """Why a call ended: the normalised class, and where the fault or the choice for it lies.
 
-Sources: RFC 3261 section 21 and RFC 8688 (607, 608) for SIP; ITU-T Q.850 (05/2018) table 1 for causes; RFC 3398
-section 8.2.6.1 for the pairs of both. A Q.850 cause from a Reason header says more than the status and wins.
+Sources: RFC 3261 section 21, RFC 8197 (607) and RFC 8688 (608) for SIP; ITU-T Q.850 (05/2018) table 1 for causes; RFC
+3398 section 8.2.6.1 for the pairs of both. A Q.850 cause from a Reason header says more than the status and wins; a
+tone heard before the answer wins over a status that could mean anything.
 """
 
 from dataclasses import dataclass
@@ -44,7 +45,24 @@ _BY_CAUSE: dict[int, tuple[EndClass, Fault]] = {
     42: (EndClass.CONGESTION, Fault.CARRIER),
     44: (EndClass.CONGESTION, Fault.CARRIER),
 }
-_STATUS_TO_CAUSE = {404: 1, 410: 22, 480: 18, 484: 28, 486: 17, 503: 42, 600: 17, 603: 21, 604: 1, 408: 102}
+_STATUS_TO_CAUSE = {
+    **dict.fromkeys((400, 481, 500, 503), 41),
+    **dict.fromkeys((401, 402, 403, 407, 603), 21),
+    **dict.fromkeys((404, 485, 604), 1),
+    **dict.fromkeys((413, 414, 416, 420, 421, 423, 505, 513), 127),
+    **dict.fromkeys((405,), 63),
+    **dict.fromkeys((406, 415, 501), 79),
+    **dict.fromkeys((408, 504), 102),
+    **dict.fromkeys((482, 483), 25),
+    **dict.fromkeys((486, 600), 17),
+    410: 22,
+    480: 18,
+    484: 28,
+    502: 38,
+}
+_DEFINITE = frozenset({404, 410, 484, 486, 600, 603, 604, 607, 608})
+"""Statuses that say what is the matter; the others yield to a tone heard before them."""
+_CANCELLED = (None, 487)
 _NOT_HUMAN = {
     Verdict.MACHINE: EndClass.MACHINE,
     Verdict.FAX: EndClass.FAX,
@@ -63,13 +81,19 @@ class Ending:
 
 @dataclass(frozen=True, kw_only=True)
 class EndFacts:
-    """What is known when a call is over. Times are aware UTC; None where it never came to that."""
+    """What is known of a call, filled as it goes on. Times are aware UTC; None where it never came to that."""
 
-    status: int | None
-    q850_cause: int | None
-    ended_by_peer: bool
-    answered_at: datetime | None = None
     ended_at: datetime
+    """Only meaningful once the call is over."""
+    status: int | None = None
+    q850_cause: int | None = None
+    """From the carrier's Reason header."""
+    ended_by_peer: bool = False
+    no_response: bool = False
+    """Timer B: nothing at all came back, so nobody knows whether a phone rang."""
+    invited_at: datetime | None = None
+    alerting_at: datetime | None = None
+    answered_at: datetime | None = None
     bridged_at: datetime | None = None
     greeting_ended_at: datetime | None = None
     verdict: Verdict | None = None
@@ -90,13 +114,15 @@ def ending_of(facts: EndFacts) -> Ending:
         return Ending(end_class=EndClass.ABANDONED, fault=Fault.US, hung_up_by=Fault.US)
     if facts.answered_at is not None:
         return _after_answer(facts)
-    if facts.ring_timed_out and facts.early_class is None:
+    if facts.no_response:
+        return Ending(end_class=EndClass.UNKNOWN, fault=Fault.CARRIER, hung_up_by=Fault.UNKNOWN)
+    if facts.early_class is None and facts.status in _CANCELLED and facts.ring_timed_out:
         return Ending(end_class=EndClass.NO_ANSWER, fault=Fault.CALLEE, hung_up_by=Fault.US)
-    if facts.cancelled and facts.early_class is None:
+    if facts.early_class is None and facts.status in _CANCELLED and facts.cancelled:
         return Ending(end_class=EndClass.CANCELLED, fault=Fault.US, hung_up_by=Fault.US)
-    by = Fault.CARRIER if facts.ended_by_peer else Fault.US
     end_class, fault = _refusal(facts)
-    return Ending(end_class=end_class, fault=fault, hung_up_by=by)
+    refused_by = Fault.CALLEE if fault is Fault.CALLEE else Fault.CARRIER
+    return Ending(end_class=end_class, fault=fault, hung_up_by=refused_by if facts.ended_by_peer else Fault.US)
 
 
 def cause_of(status: int | None, q850_cause: int | None) -> int | None:
@@ -105,11 +131,11 @@ def cause_of(status: int | None, q850_cause: int | None) -> int | None:
 
 
 def _refusal(facts: EndFacts) -> tuple[EndClass, Fault]:
-    if facts.early_class is not None:
-        faults = {EndClass.BUSY: Fault.CALLEE, EndClass.NOT_IN_SERVICE: Fault.US}
-        return facts.early_class, faults.get(facts.early_class, Fault.CARRIER)
     if facts.q850_cause in _BY_CAUSE:
         return _BY_CAUSE[facts.q850_cause]
+    if facts.early_class is not None and facts.status not in _DEFINITE:
+        faults = {EndClass.BUSY: Fault.CALLEE, EndClass.NOT_IN_SERVICE: Fault.US}
+        return facts.early_class, faults.get(facts.early_class, Fault.CARRIER)
     if facts.status is None:
         return EndClass.UNKNOWN, Fault.CARRIER
     return _BY_STATUS.get(facts.status, (EndClass.NETWORK_FAILED, Fault.CARRIER))

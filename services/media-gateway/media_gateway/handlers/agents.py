@@ -5,63 +5,76 @@ from __future__ import annotations
 from media_gateway.domain.agent_legs import AgentLeg as Leg
 from media_gateway.handlers.deps import Deps, PhoneLeg
 from media_gateway.handlers.mailbox import HangUp
-from media_gateway.ports import MediaLeg, remote_of
+from media_gateway.ports import MediaLeg, NoMediaLeg, remote_of
+from media_gateway.sip.errors import LocalProtocolError
 from media_gateway.sip.events import CallEvent, Connected, Ended, IncomingCall, MediaChanged
 from outdial_contracts.events import AgentLeg
 from outdial_runtime.outcome import Emit
 
 PHONE_SILENT_SECONDS = 6.0
 """A phone sends at least one packet a second; silent so long it is gone."""
+UNAVAILABLE, NOT_ACCEPTABLE, NO_PORT = 480, 488, 503
 
 
 async def on_phone_call(incoming: IncomingCall, deps: Deps) -> None:
-    """Answers an agent's phone and keeps its leg up until it hangs up. The username is {team_id}.{agent_id}."""
+    """Answers an agent's phone, or refuses it. The username is {team_id}.{agent_id}; its leg is up from the ACK on."""
     team_id, _, agent_id = incoming.username.partition(".")
-    if deps.standing.draining or not agent_id or incoming.sdp is None:
-        deps.phones.refuse(incoming.call_id, 480)
+    if deps.standing.draining or not agent_id:
+        deps.phones.refuse(incoming.call_id, UNAVAILABLE)
         return
-    leg_id = f"{deps.config.gateway_id}:{deps.chance.token()[:16]}"
-    media = await deps.media.open_leg()
+    if incoming.sdp is None:
+        deps.phones.refuse(incoming.call_id, NOT_ACCEPTABLE)
+        return
+    try:
+        media = await deps.media.open_leg()
+    except NoMediaLeg:
+        deps.phones.refuse(incoming.call_id, NO_PORT)
+        return
     media.set_remote(*remote_of(incoming.sdp))
-    call = deps.phones.accept(incoming.call_id, media, lambda event: _on_phone_event(leg_id, media, event, deps))
-    deps.standing.phones[leg_id] = PhoneLeg(leg=media, call=call, call_id=incoming.call_id)
-    older = deps.standing.legs.up(Leg(leg_id=leg_id, team_id=team_id, agent_id=agent_id))
-    if older is not None:
-        _drop(older, deps)
+    leg = Leg(leg_id=f"{deps.config.gateway_id}:{deps.chance.token()[:16]}", team_id=team_id, agent_id=agent_id)
+    try:
+        call = deps.phones.accept(incoming.call_id, media, lambda event: _on_phone_event(leg, media, event, deps))
+    except LocalProtocolError:  # it hung up while the port was opened
+        media.close()
+        return
+    deps.standing.phones[leg.leg_id] = PhoneLeg(leg=media, call=call, call_id=incoming.call_id)
 
 
 def announce_legs(deps: Deps) -> list[AgentLeg]:
-    """One agent.leg up for every connected phone, to be repeated every few seconds."""
-    return [_event(leg, deps, up=True) for leg in deps.standing.legs.by_id.values() if _connected(leg.leg_id, deps)]
+    """One agent.leg up for every leg that is up, to be repeated every few seconds."""
+    return [_event(leg, deps, up=True) for leg in deps.standing.legs.by_id.values()]
 
 
 def hang_up_silent_phones(deps: Deps) -> None:
-    """Ends legs whose phone fell silent without a BYE."""
+    """Ends legs whose phone fell silent without a BYE, or never sent any sound."""
     now = deps.clock.monotonic()
     for phone in list(deps.standing.phones.values()):
-        heard_at = phone.leg.heard_at
-        if phone.connected and heard_at is not None and now - heard_at > PHONE_SILENT_SECONDS:
+        if phone.connected_at_seconds is None:
+            continue
+        heard_at = max(phone.leg.heard_at or 0.0, phone.connected_at_seconds)
+        if now - heard_at > PHONE_SILENT_SECONDS:
             phone.call.hang_up()
 
 
-def _connected(leg_id: str, deps: Deps) -> bool:
-    phone = deps.standing.phones.get(leg_id)
-    return phone is not None and phone.connected
-
-
-def _on_phone_event(leg_id: str, media: MediaLeg, event: CallEvent, deps: Deps) -> None:
-    leg = deps.standing.legs.by_id.get(leg_id)
-    if isinstance(event, Connected) and leg is not None:
-        deps.standing.phones[leg_id].connected = True
-        _say(leg, deps, up=True)
+def _on_phone_event(leg: Leg, media: MediaLeg, event: CallEvent, deps: Deps) -> None:
+    if isinstance(event, Connected):
+        _up(leg, deps)
     elif isinstance(event, MediaChanged):
         media.set_remote(*remote_of(event.sdp))
     elif isinstance(event, Ended):
         media.close()
-        deps.standing.phones.pop(leg_id, None)
-        gone = deps.standing.legs.down(leg_id)
-        if gone is not None:
-            _drop(gone, deps)
+        deps.standing.phones.pop(leg.leg_id, None)
+        if deps.standing.legs.down(leg.leg_id) is not None:
+            _drop(leg, deps)
+
+
+def _up(leg: Leg, deps: Deps) -> None:
+    """The same agent's older leg goes, and only now: the new one is known to work."""
+    deps.standing.phones[leg.leg_id].connected_at_seconds = deps.clock.monotonic()
+    older = deps.standing.legs.up(leg)
+    if older is not None:
+        _drop(older, deps)
+    _say(leg, deps, up=True)
 
 
 def _drop(leg: Leg, deps: Deps) -> None:

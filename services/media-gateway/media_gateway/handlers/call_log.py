@@ -28,6 +28,8 @@ class CallLog:
 
     def __init__(self, dial: CallDial, deps: Deps, leg_no: int = 1) -> None:
         self._dial, self._deps, self._leg_no = dial, deps, leg_no
+        self.closed = False
+        """call.ended was said: nothing may follow it."""
         self._head: dict[str, Any] = {
             "attempt_id": dial.attempt_id,
             "team_id": dial.team_id,
@@ -49,7 +51,7 @@ class CallLog:
 
     def not_dialled(self, reason: NotDialledReason, at: datetime) -> None:
         """Surely no INVITE left."""
-        self._emit(replace(self._unsent(at), not_dialled_reason=reason), "ended")
+        self._close(replace(self._unsent(at), not_dialled_reason=reason))
 
     def ended(self, facts: EndFacts, received: ReceiveReport, **more: Any) -> None:
         """The end of a dialled call; `more` are the other fields of CallEnded that are known."""
@@ -64,6 +66,8 @@ class CallLog:
             q850_cause=cause_of(facts.status, facts.q850_cause),
             verdict=facts.verdict,
             safe_harbour_played=facts.safe_harbour,
+            invited_at=facts.invited_at,
+            alerting_at=facts.alerting_at,
             answered_at=facts.answered_at,
             greeting_ended_at=facts.greeting_ended_at,
             bridged_at=facts.bridged_at,
@@ -72,7 +76,7 @@ class CallLog:
             jitter_ms=received.jitter_ms,
             **more,
         )
-        self._emit(event, "ended")
+        self._close(event)
 
     def _unsent(self, ended_at: datetime) -> CallEnded:
         return CallEnded(
@@ -91,6 +95,10 @@ class CallLog:
             packets_lost=0,
             jitter_ms=0.0,
         )
+
+    def _close(self, event: CallEnded) -> None:
+        self.closed = True
+        self._emit(event, "ended")
 
     def _emit(self, event: Event, what: str) -> None:
         self._deps.outbox.emit(Emit(event=event, cause=f"{self._dial.attempt_id}:{self._leg_no}:{what}"))

@@ -12,7 +12,7 @@ from media_gateway.config import Config
 from media_gateway.detection.greeting import Profile
 from media_gateway.domain.admission import TrunkLoad
 from media_gateway.domain.agent_legs import AgentLegs
-from media_gateway.ports import AgentRouter, Clearances, Gate, Media, MediaLeg, Peers, Phones, TrunkCall, Trunks
+from media_gateway.ports import AgentRouter, Clearances, Gate, Media, MediaLeg, Phones, TrunkCall, Trunks
 from outdial_contracts.events import Route, TeamOwner
 from outdial_runtime.clock import Chance, Clock
 from outdial_runtime.service import Outbox
@@ -28,8 +28,8 @@ class PhoneLeg:
     leg: MediaLeg
     call: TrunkCall
     call_id: str
-    connected: bool = False
-    """The phone acknowledged our 200."""
+    connected_at_seconds: float | None = None
+    """Monotonic time of the phone's ACK to our 200; the leg is up from then on."""
 
 
 @dataclass(kw_only=True)
@@ -43,6 +43,8 @@ class Standing:
     legs: AgentLegs = field(default_factory=AgentLegs)
     phones: dict[str, PhoneLeg] = field(default_factory=dict)
     """leg_id -> its phone."""
+    opt_outs: set[asyncio.Task[None]] = field(default_factory=set)
+    """Suppressions under way to the gate; a drain waits for them."""
     draining: bool = False
 
     def owner_epoch(self, team_id: str) -> int:
@@ -62,7 +64,6 @@ class Deps:
     boot_id: str
     gate: Gate
     router: AgentRouter
-    peers: Peers
     clearances: Clearances
     trunks: Trunks
     phones: Phones

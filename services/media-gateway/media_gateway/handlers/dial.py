@@ -5,7 +5,8 @@ from __future__ import annotations
 from media_gateway.domain.admission import Limits, TrunkLoad, choose_trunk, refusal_of
 from media_gateway.handlers.deps import Deps
 from media_gateway.handlers.live_call import LiveCall
-from outdial_contracts.events import CallDial, DialRefusal, DialRefused, Route, Trunk
+from media_gateway.ports import NoMediaLeg
+from outdial_contracts.events import CallDial, DialRefusal, DialRefused, Route
 from outdial_runtime.outcome import NOTHING, Drop, Outcome, Publish
 from outdial_runtime.service import Received
 
@@ -17,13 +18,11 @@ async def on_call_dial(message: Received[CallDial], deps: Deps) -> Outcome:
         return Drop("ALREADY_LIVE")
     route = standing.routes.get(dial.route_id)
     refusal = refusal_of(dial, deps.clearances.claims(dial.token), route, _limits(dial, deps))
+    if refusal is None and deps.media.prompt(dial.safe_harbour) is None:
+        refusal = DialRefusal.POLICY  # nobody is called who could not hear the message the law asks for
     if refusal is None and route is not None:
-        trunk, missing = choose_trunk(route, _loads(route, deps), deps.clock.monotonic())
-        if trunk is not None:
-            _start(dial, trunk, route, deps)
-            return NOTHING
-        refusal = missing
-    return Publish([_refused(dial, refusal or DialRefusal.NO_ROUTE, deps)])
+        refusal = await _start(dial, route, deps)
+    return Publish([_refused(dial, refusal, deps)]) if refusal is not None else NOTHING
 
 
 def _limits(dial: CallDial, deps: Deps) -> Limits:
@@ -42,11 +41,20 @@ def _loads(route: Route, deps: Deps) -> dict[str, TrunkLoad]:
     return deps.standing.loads
 
 
-def _start(dial: CallDial, trunk: Trunk, route: Route, deps: Deps) -> None:
-    call = LiveCall(dial, trunk, route.max_duration_seconds, deps)
+async def _start(dial: CallDial, route: Route, deps: Deps) -> DialRefusal | None:
+    """A trunk, a media leg, and the call's own task; the leg first, so that a granted call never lacks one."""
+    trunk, missing = choose_trunk(route, _loads(route, deps), deps.clock.monotonic())
+    if trunk is None:
+        return missing
+    try:
+        leg = await deps.media.open_leg()
+    except NoMediaLeg:
+        return DialRefusal.CAPACITY
+    call = LiveCall(dial, trunk, route.max_duration_seconds, leg, deps)
     deps.standing.calls[dial.attempt_id] = call
     deps.standing.loads[trunk.trunk_id].live += 1
     deps.start(_live(call, deps))
+    return None
 
 
 async def _live(call: LiveCall, deps: Deps) -> None:

@@ -13,6 +13,7 @@ from outdial_runtime.service import TickInput
 
 CAPACITY_SECONDS = 2.0
 LEGS_SECONDS = 4.0
+HANG_UP_SECONDS = 3.0
 
 
 async def on_capacity_tick(tick: TickInput, deps: Deps) -> Outcome:
@@ -45,7 +46,7 @@ def capacity(deps: Deps) -> GatewayCapacity:
 
 
 async def drain(deps: Deps) -> None:
-    """No new calls; live ones finish within the drain time, then they are hung up cleanly."""
+    """No new calls; live ones and opt-outs finish within the drain time, then calls are hung up and phones let go."""
     deps.standing.draining = True
     deps.outbox.emit(Emit(event=capacity(deps), cause=f"{deps.boot_id}:draining"))
     for call in list(deps.standing.calls.values()):
@@ -54,17 +55,19 @@ async def drain(deps: Deps) -> None:
     if not await _idle(deps, deps.config.drain_seconds):
         for call in list(deps.standing.calls.values()):
             call.mailbox.put(HangUp(by_agent=False))
-        await _idle(deps, 5.0)
+        await _idle(deps, HANG_UP_SECONDS)
     for phone in list(deps.standing.phones.values()):
         phone.call.hang_up()
 
 
 async def _idle(deps: Deps, seconds: float) -> bool:
-    """True once no call lives here, False when some still do after `seconds`."""
-    over = [call.over.wait() for call in deps.standing.calls.values()]
+    """True once no call and no opt-out is under way, False when some still is after `seconds`."""
     try:
         async with asyncio.timeout(seconds):
-            await asyncio.gather(*over)
+            for call in list(deps.standing.calls.values()):
+                await call.over.wait()
+            if deps.standing.opt_outs:
+                await asyncio.wait(deps.standing.opt_outs)
     except TimeoutError:
         return False
     return True

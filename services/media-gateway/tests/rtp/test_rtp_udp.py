@@ -57,7 +57,7 @@ def loudest_hz(frames: list[Frame]) -> float:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is awaited happens in sockets, not in this loop
+        while not condition():
             await asyncio.sleep(0.01)
 
 
