@@ -133,9 +133,9 @@ class Host:
         )
 
     def _watch_health(self, deps: Any) -> None:
-        whole, group = self._loops.get(Read.WHOLE), self._loops.get(Read.GROUP)
+        whole, loops = self._loops.get(Read.WHOLE), list(self._loops.values())
         self.health.caught_up = lambda: whole is None or whole.caught_up.is_set()
-        self.health.joined = lambda: group is None or group.joined.is_set()
+        self.health.joined = lambda: all(loop.joined.is_set() for loop in loops)
         self.health.built(deps)
 
     def _open_for_work(self) -> bool:
@@ -143,6 +143,12 @@ class Host:
 
     async def _work(self, deps: Any, toolkit: ServiceToolkit, stop: asyncio.Event) -> None:
         servers = await self._start_servers()
+        try:
+            await self._work_and_drain(deps, toolkit, servers, stop)
+        finally:
+            await servers.stop()
+
+    async def _work_and_drain(self, deps: Any, toolkit: ServiceToolkit, servers: _Servers, stop: asyncio.Event) -> None:
         running = []
         for table in toolkit.tables:
             self._crew.start(table.run())
@@ -195,6 +201,7 @@ class _Servers:
         if self.http is not None and self.http_task is not None:
             self.http.stop()
             await asyncio.wait({self.http_task})
+        self.grpc = self.http = None
 
 
 class _Crew:

@@ -34,8 +34,10 @@ class HttpServer:
 
     async def run(self) -> None:
         """Serves until `stop`."""
-        await self._server.serve(sockets=[self._socket])
-        self._socket.close()
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            self._socket.close()
 
     def stop(self) -> None:
         """Finishes running requests and ends `run`."""

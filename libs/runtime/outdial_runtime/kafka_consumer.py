@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as ConfluentPartition
 
 from outdial_runtime.broker import (
@@ -155,17 +155,17 @@ class KafkaConsumer:
         return frozenset(sources)
 
     def _fixed_sources(self) -> dict[TopicPartition, int]:
-        known = self._client.list_topics(timeout=METADATA_SECONDS).topics  # also spares the first fetch a timer of 0.5 s
+        known = self._client.list_topics(
+            timeout=METADATA_SECONDS
+        ).topics  # also spares the first fetch a timer of 0.5 s
         if self._reading.read is Read.PINNED:
             sources = [TopicPartition(t, self._reading.ordinal) for t in self._reading.topics]
             committed = self._client.committed([self._partition(s) for s in sources], timeout=METADATA_SECONDS)
             return {s: c.offset if c.offset >= 0 else OFFSET_BEGINNING for s, c in zip(sources, committed, strict=True)}
-        start = OFFSET_BEGINNING if self._reading.read is Read.WHOLE else OFFSET_END
-        return {
-            TopicPartition(topic, partition): start
-            for topic in self._reading.topics
-            for partition in known[self._prefix + topic].partitions
-        }
+        sources = [TopicPartition(t, p) for t in self._reading.topics for p in known[self._prefix + t].partitions]
+        if self._reading.read is Read.WHOLE:
+            return dict.fromkeys(sources, OFFSET_BEGINNING)
+        return {s: self._client.get_watermark_offsets(self._partition(s), timeout=METADATA_SECONDS)[1] for s in sources}
 
     def _poll(self, max_messages: int, timeout_seconds: float) -> Batch:
         self._messages, self._rebalances = [], []
@@ -175,6 +175,8 @@ class KafkaConsumer:
             self._take(first, ended)
             for raw in self._client.consume(max_messages - 1, 0):
                 self._take(raw, ended)
+        if self._rebalances:
+            self._resume_all()
         return Batch(messages=self._messages, rebalances=self._rebalances, caught_up=frozenset(ended))
 
     def _take(self, raw: Any, ended: set[TopicPartition]) -> None:
@@ -197,6 +199,12 @@ class KafkaConsumer:
             self._client.seek(self._partition(source, offset))
         except KafkaException as error:
             raise BrokerError(f"{source.topic}[{source.partition}] seek: {error.args[0].name()}") from error
+
+    def _resume_all(self) -> None:
+        """A hold ends with the assignment it was made in; librdkafka keeps a partition paused over a rebalance."""
+        assignment = self._client.assignment()
+        if assignment:
+            self._client.resume(assignment)
 
     def _rewind(self, offsets: Offsets) -> None:
         owned = {(p.topic, p.partition) for p in self._client.assignment()}

@@ -45,6 +45,8 @@ class _Part:
 
     started: float
     stages: Stages = field(default_factory=Stages)
+    firsts: dict[TopicPartition, int] = field(default_factory=dict)
+    """Where to go back to when it can't be delivered."""
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
 
 
@@ -142,27 +144,27 @@ class Loop:
         return frozenset(s.partition for s in self.owned if not teams or s.topic in teams)
 
     async def _handle(self, messages: Sequence[Message], deps: Any) -> None:
-        part, begun = _Part(started=self._around.clock.monotonic()), 0
+        part = _Part(started=self._around.clock.monotonic())
         for index, message in enumerate(messages):
             if not self._schedule.is_held(message.source):
+                part.firsts.setdefault(message.source, message.offset)
                 await self._one(message, part, deps)
             last = index == len(messages) - 1
             if last or self._around.clock.monotonic() - part.started > DELIVER_AFTER_SECONDS:
-                if not await self._deliver(part, messages[begun:]):
+                if not await self._deliver(part, messages[index + 1 :]):
                     return
-                part, begun = _Part(started=self._around.clock.monotonic()), index + 1
+                part = _Part(started=self._around.clock.monotonic())
 
-    async def _deliver(self, part: _Part, undone: Sequence[Message]) -> bool:
-        """Delivers and commits; when partitions had gone, goes back to what is undone wherever it is still ours."""
+    async def _deliver(self, part: _Part, unseen: Sequence[Message]) -> bool:
+        """Delivers and commits; when partitions had gone, goes back to what is not done wherever it is still ours."""
         try:
             await self._delivery.deliver(part.stages, part.offsets, self._consumer)
         except CommitRejected:
             self._around.metrics.commits_rejected.labels(self._name).inc()
-            firsts: dict[TopicPartition, int] = {}
-            for message in undone:
+            for message in unseen:
                 if not self._schedule.is_held(message.source):
-                    firsts.setdefault(message.source, message.offset)
-            await self._consumer.rewind(firsts)
+                    part.firsts.setdefault(message.source, message.offset)
+            await self._consumer.rewind(part.firsts)
             return False
         return True
 

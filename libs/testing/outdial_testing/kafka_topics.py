@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from outdial_contracts.topics import TOPICS
 

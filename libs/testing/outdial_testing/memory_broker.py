@@ -164,13 +164,15 @@ class MemoryConsumer:
 
     async def hold(self, source: TopicPartition, offset: int) -> None:
         self._paused.add(source)
-        self._positions[source] = offset
+        await self.rewind({source: offset})
 
     async def resume(self, source: TopicPartition) -> None:
         self._paused.discard(source)
 
     async def rewind(self, offsets: Offsets) -> None:
-        self._positions.update({source: offset for source, offset in offsets.items() if source in self._positions})
+        for source in offsets.keys() & self._positions.keys():
+            self._positions[source] = offsets[source]
+            self._ends_told.pop(source, None)
 
     def wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():

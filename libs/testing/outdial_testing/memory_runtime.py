@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from opentelemetry.sdk.trace.export import SpanExporter
@@ -31,6 +31,7 @@ class MemoryRuntime:
         self._host = host
         self._stop = asyncio.Event()
         self._task = asyncio.create_task(host.run(self._stop))
+        self._fault_told = False
         self.broker = broker
 
     @property
@@ -47,7 +48,7 @@ class MemoryRuntime:
         """Returns once ready. Raises the fault that ended the service before."""
         while self.not_ready is not None:
             if self._task.done():
-                await self._task
+                await self._ended()
                 raise RuntimeError(f"the service ended and was never ready: {self.not_ready}")
             await asyncio.sleep(0.001)
 
@@ -55,7 +56,7 @@ class MemoryRuntime:
         """Until nothing is left to do at this instant. Raises the fault that ended the service."""
         await self.broker.settle()
         if self._task.done():
-            await self._task
+            await self._ended()
 
     async def advance(self, seconds: float) -> None:
         """Moves the virtual clock on in steps of 0.1 s and settles after each."""
@@ -101,15 +102,21 @@ class MemoryRuntime:
         raise LookupError(f"{self._service.name} serves no {service}.{method}")
 
     async def stop(self) -> None:
-        """SIGTERM: drains and ends. Raises the fault that ended the service."""
+        """SIGTERM: drains and ends. Raises the fault that ended the service, unless it was raised before."""
         self._stop.set()
-        await self._task
+        await self._ended()
 
     async def kill(self) -> None:
         """SIGKILL: nothing more is committed or produced."""
+        self._fault_told = True
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await self._ended()
+
+    async def _ended(self) -> None:
+        await asyncio.wait({self._task})
+        if not self._task.cancelled() and (fault := self._task.exception()) and not self._fault_told:
+            self._fault_told = True
+            raise fault
 
 
 @asynccontextmanager
@@ -132,8 +139,7 @@ async def run_in_memory(
     try:
         await runtime.ready()
         yield runtime
-        if not runtime._task.done():
-            await runtime.stop()
+        await runtime.stop()
     finally:
         await runtime.kill()
         spans.flush()
