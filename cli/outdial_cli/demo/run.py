@@ -20,6 +20,7 @@ from outdial_cli.report.facts import PATH_TOPICS, RunFacts, gather
 from outdial_cli.report.render import render_preflight, render_report
 from outdial_cli.stack.environment import JWKS, RunClock
 from outdial_cli.stack.stack import Stack, StackOptions
+from outdial_contracts.events import CloseOutcome
 from outdial_contracts.topics import TOPICS
 
 DRAIN_SECONDS = 110.0
@@ -187,7 +188,7 @@ def _notes(facts: RunFacts, happened: Happened, proof: LedgerProof) -> dict[str,
     )
     after = sum(1 for call in facts.carrier_calls for kill in gate if call.invited_at > kill.back_at)
     opted = facts.attempts.get(happened.opted_out or "")
-    refused = opted is not None and not opted.redeemed and not opted.carrier
+    refused = opted is not None and not opted.carrier and any(c.outcome is CloseOutcome.REFUSED for c in opted.closed)
     return {
         "opt_out": {"attempt_id": happened.opted_out, "refused_at_last_look": refused},
         "kills": [{"service": k.service, "at": k.at, "back_at": k.back_at} for k in happened.kills],

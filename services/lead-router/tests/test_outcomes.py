@@ -215,15 +215,14 @@ def suppression(desk: Desk, seller_id: str = "*", **tokens: tuple[str, ...]) -> 
     )
 
 
-async def test_suppression_by_number_ends_the_lead_and_gives_its_offer_back(desk: Desk) -> None:
+async def test_suppression_by_number_ends_the_lead_and_leaves_its_offer_to_the_last_look(desk: Desk) -> None:
     await one_lead(desk)
     await desk.demand(1)
     event = suppression(desk, callee_tokens=(desk.keys.callee_token("+12125550102"),))
     await on_suppression_changed(desk.received(event), desk.deps)
     await on_suppression_changed(desk.received(event), desk.deps)
     assert (await last_state(desk)).status is Status.SUPPRESSED
-    returned = await desk.sent(ev.OfferReturned)
-    assert [r.reason for r in returned] == [ev.OfferReturnReason.LEAD_CANCELLED]
+    assert await desk.sent(ev.OfferReturned) == []
 
 
 async def test_suppression_of_another_seller_binds_nobody_here(desk: Desk) -> None:

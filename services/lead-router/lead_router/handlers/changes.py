@@ -24,10 +24,13 @@ def said(lead: Lead) -> Emit:
 
 
 async def end(work: Work, lead: Lead, event: LeadEvent, now: datetime) -> Lead:
-    """Ends a lead from outside (suppressed, cancelled, expired) and gives its unredeemed offer back."""
+    """Ends a lead from outside (suppressed, cancelled, expired) and gives its unredeemed offer back.
+
+    Not after a suppression: the gate holds it already and refuses the offer at the last look, with its reason.
+    """
     if is_final(lead.status):
         return lead
-    if lead.status is LeadStatus.OFFERED:
+    if lead.status is LeadStatus.OFFERED and event is not LeadEvent.SUPPRESS:
         await give_back(work, lead, now)
     ended = move(lead, event, now)
     await save(work, ended)

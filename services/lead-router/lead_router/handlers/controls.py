@@ -1,4 +1,4 @@
-"""suppression.changed -> lead.state, offer.returned; campaign.published, stop.changed: remembered for the tick."""
+"""suppression.changed -> lead.state; campaign.published, stop.changed: remembered for the tick."""
 
 from __future__ import annotations
 
