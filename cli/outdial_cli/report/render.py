@@ -13,12 +13,19 @@ from outdial_cli.report.facts import Attempt, RunFacts
 from outdial_contracts.identity import trace_id
 
 BAR_CHARACTERS = 44
-TIMELINE_SPANS = 28
+TIMELINE_SPANS = 40
+FILE_WIDTH = 130
+
+
+def wide_console() -> Console:
+    """stderr; where it is no terminal, wide enough that no column is cut."""
+    screen = Console(stderr=True)
+    return screen if screen.is_terminal else Console(stderr=True, width=FILE_WIDTH)
 
 
 def render_preflight(intake: Mapping[str, Any], preflight: Mapping[str, Any], console: Console | None = None) -> None:
     """What the campaign will do, before it does it: rejected rows, skipped leads, and why."""
-    out = console or Console(stderr=True)
+    out = console or wide_console()
     skipped = preflight["blocked_total"]
     out.print(f"\n[bold]Preflight[/bold]  {intake['rows']} rows, {intake['leads']} leads", highlight=False)
     if intake["rejected"]:
@@ -31,7 +38,7 @@ def render_preflight(intake: Mapping[str, Any], preflight: Mapping[str, Any], co
 
 def render_report(report: Mapping[str, Any], facts: RunFacts, folder: Path, console: Console | None = None) -> None:
     """The whole report."""
-    out = console or Console(stderr=True)
+    out = console or wide_console()
     out.rule("outdial demo")
     out.print(_pairs("Funnel", _funnel(report)))
     out.print(_pairs("Blocked, by reason", report["blocked"]))
@@ -140,7 +147,7 @@ def timeline(attempt_id: str, spans: Iterable[Mapping[str, Any]]) -> Table:
 def _proofs(out: Console, r: Mapping[str, Any]) -> None:
     ledger, altered, opted = r["ledger"], r["ledger_altered_byte"], r["opt_out"]
     out.print(f"\nledger: {ledger['records']} records, {'verified' if ledger['verified'] else 'NOT VERIFIED'}")
-    out.print(f"one byte altered: {altered['said'] or 'NOT FOUND'}", highlight=False)
+    out.print(f"one byte altered: {altered['said'] or 'NOT FOUND'}", highlight=False, soft_wrap=True)
     if opted["attempt_id"]:
         words = "refused at the last look" if opted["refused_at_last_look"] else "NOT REFUSED"
         out.print(f"queued person who opted out: {words}", highlight=False)
