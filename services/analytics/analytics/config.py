@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 class ConfigError(Exception):
-    """A variable is absent; the text names it."""
+    """A variable is absent or has the wrong shape; the text names variable, shape and rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,5 +21,5 @@ class Config:
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Config:
         """Reads OUTDIAL_POSTGRES_DSN. Raises ConfigError."""
         if not env.get("OUTDIAL_POSTGRES_DSN"):
-            raise ConfigError("OUTDIAL_POSTGRES_DSN must be set")
+            raise ConfigError("OUTDIAL_POSTGRES_DSN: absent; it must be set")
         return cls(postgres_dsn=env["OUTDIAL_POSTGRES_DSN"])

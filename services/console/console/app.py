@@ -47,7 +47,7 @@ def build_service(config: Config) -> Service:
         calls = GrpcCalls()
         async with grpc.aio.insecure_channel(config.gate_address, options=RECONNECT) as channel:
             try:
-                yield Deps(config=config, clock=toolkit.clock, gate=GrpcGate(channel), calls=calls)
+                yield Deps(config=config, gate=GrpcGate(channel), calls=calls)
             finally:
                 await calls.close()
 

@@ -10,7 +10,6 @@ from typing import Protocol
 from console.config import Config
 from console.domain.desk import Desk
 from outdial_contracts.events import CampaignPublished
-from outdial_runtime.clock import Clock
 
 
 class GateAway(Exception):
@@ -65,7 +64,6 @@ class Deps:
     """Given to every handler."""
 
     config: Config
-    clock: Clock
     gate: Gate
     calls: Calls
     floor: Floor = field(default_factory=Floor)

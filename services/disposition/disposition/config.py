@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+ADDRESS = re.compile(r"[^\s:]+:\d{1,5}")
+
 
 class ConfigError(Exception):
-    """A variable is absent; the text names it."""
+    """A variable is absent or has the wrong shape; the text names variable, shape and rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +25,13 @@ class Config:
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Config:
         """Reads OUTDIAL_POSTGRES_DSN and OUTDIAL_GATE_ADDRESS. Raises ConfigError."""
-        missing = [name for name in ("OUTDIAL_POSTGRES_DSN", "OUTDIAL_GATE_ADDRESS") if not env.get(name)]
-        if missing:
-            raise ConfigError(f"{', '.join(missing)} must be set")
-        return cls(postgres_dsn=env["OUTDIAL_POSTGRES_DSN"], gate_address=env["OUTDIAL_GATE_ADDRESS"])
+        address = _required(env, "OUTDIAL_GATE_ADDRESS")
+        if not ADDRESS.fullmatch(address):
+            raise ConfigError(f"OUTDIAL_GATE_ADDRESS: {len(address)} characters; want host:port")
+        return cls(postgres_dsn=_required(env, "OUTDIAL_POSTGRES_DSN"), gate_address=address)
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    if not env.get(name):
+        raise ConfigError(f"{name}: absent; it must be set")
+    return env[name]

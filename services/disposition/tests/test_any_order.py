@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,8 +108,6 @@ async def test_a_call_event_opens_the_attempt_before_its_redemption_is_known(wor
 
 
 async def test_experiments_exposed_on_the_way_are_all_named(new_world: Callable[[], Any], attempt: Any) -> None:
-    from dataclasses import replace
-
     late = replace(attempt.ended("BUSY"), context=replace(attempt.same["context"], exposed=("greeting",)))
     for events in ([attempt.closed(), late], [late, attempt.closed()]):
         world = new_world()

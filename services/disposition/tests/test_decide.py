@@ -122,3 +122,11 @@ async def test_a_new_callback_time_is_a_new_revision(world: Any, attempt: Any) -
         await world.take(event, 45.0)
     await world.take(replace(first, at=first.at + timedelta(seconds=9), callback_at=None), 54.0)
     assert [(d.revision, d.callback_at) for d in world.published] == [(1, first.callback_at), (2, None)]
+
+
+@pytest.mark.parametrize("order", [(1.0, 3.0), (3.0, 1.0)])
+async def test_the_earliest_of_a_stage_counts(world: Any, attempt: Any, order: tuple[float, float]) -> None:
+    for seconds in order:
+        await world.take(attempt.progress("ALERTING", seconds), 4.0)
+    await world.take(attempt.ended("NO_ANSWER"), 30.0)
+    assert [d.alerting_at for d in world.published] == [attempt.progress("ALERTING", 1.0).at]

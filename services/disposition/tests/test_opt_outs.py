@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from disposition.handlers import on_get_attempt
@@ -69,6 +70,4 @@ async def test_get_attempt_shows_all_that_is_known(world: Any, attempt: Any) -> 
 
 
 def _get(attempt_id: str) -> Request:
-    from datetime import UTC, datetime
-
     return Request(message=b"", now=datetime(2026, 11, 17, tzinfo=UTC), cause="x", path={"attempt_id": attempt_id})

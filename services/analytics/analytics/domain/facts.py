@@ -115,5 +115,5 @@ def _local_hour(at: datetime, zone: str | None) -> int | None:
         return None
     try:
         return at.astimezone(ZoneInfo(zone)).hour
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, as America
         raise ZoneUnknown(f"context.local_zone: {len(zone)} characters that name no zone of tzdata") from None
