@@ -39,7 +39,7 @@ def test_every_class_has_a_code_and_every_code_its_outcomes() -> None:
     ],
 )
 async def test_a_call_that_reached_no_agent_is_disposed_at_once(
-    world: Any, attempt: Any, end_class: str, code: C, outcomes: tuple[R, ...], abandoned: bool
+    world: Any, attempt: Any, end_class: str, code: DispositionCode, outcomes: tuple[RuleOutcome, ...], abandoned: bool
 ) -> None:
     await world.take(attempt.closed())
     await world.take(attempt.ended(end_class), 30.0)
