@@ -8,6 +8,8 @@ from outdial_runtime.broker import TopicPartition
 from outdial_runtime.service import Tick
 
 LONGEST_POLL_SECONDS = 0.1
+SAME_INSTANT_SECONDS = 1e-6
+"""Sums of floats are not exact."""
 
 
 class Schedule:
@@ -24,8 +26,9 @@ class Schedule:
 
     def due_ticks(self, now: float) -> list[Tick]:
         """Ticks that came due; one that is late is not made up for."""
-        due = [tick for tick, at in self._due if at <= now]
-        self._due = [(tick, at if at > now else max(at + tick.every_seconds, now)) for tick, at in self._due]
+        latest = now + SAME_INSTANT_SECONDS
+        due = [tick for tick, at in self._due if at <= latest]
+        self._due = [(tick, at if at > latest else max(at + tick.every_seconds, now)) for tick, at in self._due]
         return due
 
     def hold(self, source: TopicPartition, until: float) -> None:
@@ -42,7 +45,7 @@ class Schedule:
 
     def release_due(self, now: float) -> list[TopicPartition]:
         """Partitions to read again."""
-        due = [source for source, until in self._held.items() if until <= now]
+        due = [source for source, until in self._held.items() if until <= now + SAME_INSTANT_SECONDS]
         for source in due:
             del self._held[source]
         return due

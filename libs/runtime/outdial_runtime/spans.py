@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from outdial_contracts.headers import TRACEPARENT
 
@@ -53,9 +53,7 @@ class Spans:
         parent = remote_context(traceparent)
         with (
             _rooted(attempt_trace(attempt_id) if parent is None else None),
-            self._tracer.start_as_current_span(
-                name, context=parent or Context(), kind=kind, attributes=attributes, record_exception=False
-            ) as span,
+            self._span(name, parent or Context(), kind, attributes=attributes) as span,
         ):
             yield span
 
@@ -93,17 +91,38 @@ class Spans:
         wanted = attempt_trace(attempt_id)
         current = trace.get_current_span().get_span_context()
         inside = wanted is None or (current.is_valid and current.trace_id == wanted)
+        links = [Link(current)] if current.is_valid and not inside else []
         with (
             _rooted(None if inside else wanted),
-            self._tracer.start_as_current_span(
-                name,
-                context=None if inside else Context(),
-                kind=kind,
-                links=[Link(current)] if current.is_valid and not inside else [],
-                record_exception=False,
-            ) as span,
+            self._span(name, None if inside else Context(), kind, links=links) as span,
         ):
             yield span
+
+    @contextmanager
+    def _span(
+        self,
+        name: str,
+        context: Context | None,
+        kind: SpanKind,
+        *,
+        attributes: Attributes | None = None,
+        links: Sequence[Link] = (),
+    ) -> Iterator[Span]:
+        """A failure marks the span with its type: its text may hold a number."""
+        with self._tracer.start_as_current_span(
+            name,
+            context=context,
+            kind=kind,
+            attributes=attributes,
+            links=links,
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield span
+            except Exception as error:
+                span.set_status(StatusCode.ERROR, type(error).__name__)
+                raise
 
 
 def attempt_trace(attempt_id: str | None) -> int | None:

@@ -17,8 +17,8 @@ class VirtualClock:
 
     def __init__(self, start: datetime = START) -> None:
         self._start = start
-        self._elapsed = 0.0
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._elapsed_us = 0
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
 
     @property
@@ -26,15 +26,15 @@ class VirtualClock:
         return True
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._elapsed)
+        return self._start + timedelta(microseconds=self._elapsed_us)
 
     def monotonic(self) -> float:
-        return self._elapsed
+        return self._elapsed_us / 1e6
 
     def advance(self, seconds: float) -> None:
         """Moves time on and wakes whoever slept until then; they run at the next turn of the event loop."""
-        self._elapsed += seconds
-        while self._sleepers and self._sleepers[0][0] <= self._elapsed:
+        self._elapsed_us += _microseconds(seconds)
+        while self._sleepers and self._sleepers[0][0] <= self._elapsed_us:
             _, _, sleeper = heapq.heappop(self._sleepers)
             if not sleeper.done():
                 sleeper.set_result(None)
@@ -43,8 +43,14 @@ class VirtualClock:
         """Returns once time has moved on by `seconds`."""
         if seconds > 0:
             sleeper = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), sleeper))
+            until = self._elapsed_us + _microseconds(seconds)
+            heapq.heappush(self._sleepers, (until, next(self._order), sleeper))
             await sleeper
+
+
+def _microseconds(seconds: float) -> int:
+    """Whole, so that ten steps of 0.1 s are one second."""
+    return round(seconds * 1e6)
 
 
 class SeededChance:
