@@ -98,6 +98,8 @@ async def test_the_end_that_overtakes_the_bridge_tells_all_in_order(office: Any)
     await office.progress("ASSIGNED")
     await office.progress("BRIDGED")
     assert await office.shown() == ["assigned", "bridged", "call_ended"]
+    first, second, third = (event["seq"] for event in await office.screen())
+    assert first < second < third, "also within one instant: a poll after one must bring the next"
     assert (await office.say("available")).availability == "WRAPUP"
 
 

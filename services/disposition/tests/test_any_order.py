@@ -11,12 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outdial_contracts.base import Event
-from outdial_contracts.events import DispositionCode, RuleOutcome
+from outdial_contracts.events import DispositionCode, EndClass, RuleOutcome
 
 LIVES: dict[str, Callable[[Any], list[Event]]] = {
     "INTERESTED": lambda a: [*a.conversation(), a.wrapup("INTERESTED")],
     "DNC_REQUESTED": lambda a: [*a.conversation(), a.wrapup("DNC_REQUESTED", 41.0)],
     "CALLBACK": lambda a: [*a.conversation(), a.wrapup("INTERESTED", 42.0), a.wrapup("CALLBACK", 50.0)],
+    "WRONG_NUMBER": lambda a: [
+        *a.conversation()[:-1],
+        replace(a.conversation()[-1], end_class=EndClass.ABANDONED),
+        a.wrapup("WRONG_NUMBER"),
+    ],
     "NO_ANSWER": lambda a: [
         a.closed(), a.progress("INVITED", 0.1), a.progress("ALERTING", 1.0), a.ended("NO_ANSWER", 19.0),
     ],

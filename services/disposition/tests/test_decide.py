@@ -130,3 +130,16 @@ async def test_the_earliest_of_a_stage_counts(world: Any, attempt: Any, order: t
         await world.take(attempt.progress("ALERTING", seconds), 4.0)
     await world.take(attempt.ended("NO_ANSWER"), 30.0)
     assert [d.alerting_at for d in world.published] == [attempt.progress("ALERTING", 1.0).at]
+
+
+async def test_a_person_bridged_too_late_is_abandoned_and_the_agents_word_still_counts(
+    world: Any, attempt: Any
+) -> None:
+    *before, ended = attempt.conversation()
+    for event in (*before, replace(ended, end_class=EndClass.ABANDONED)):
+        await world.take(event, 40.0)
+    assert not world.published, "his word is awaited"
+    await world.take(attempt.wrapup("CALLBACK"), 45.0)
+    [said] = world.published
+    assert (said.code, said.abandoned, said.connected) == (C.CALLBACK, True, False)
+    assert set(said.rule_outcomes) == {R.ABANDONED, R.CONVERSATION}

@@ -45,7 +45,7 @@ def code_of(record: AttemptRecord, now: datetime) -> DispositionCode | None:
         return lost if record.given_up_at else None
     if not end.dialled:
         return DispositionCode.UNKNOWN if record.dialled_at else DispositionCode.NOT_DIALLED
-    if end.end_class is EndClass.CONNECTED:
+    if _agent_had_it(record):
         if word is not None:
             return word
         if not record.said and now < end.ended_at + timedelta(seconds=WRAPUP_SECONDS):
@@ -62,7 +62,7 @@ def _disposition(record: AttemptRecord, code: DispositionCode, now: datetime) ->
     alerting_at = record.alerting_at or (end.alerting_at if end else None)
     connected = _connected(record, code)
     talk_seconds = (end.ended_at - bridged_at).total_seconds() if end and bridged_at else None
-    outcomes = rule_outcomes(code, answered=answered_at is not None)
+    outcomes = _outcomes(record, code, answered=answered_at is not None)
     return CallDisposition(
         attempt_id=record.attempt_id,
         team_id=record.head.team_id,
@@ -104,6 +104,22 @@ def _disposition(record: AttemptRecord, code: DispositionCode, now: datetime) ->
         closed_by_deadline=end is None,
         disposed_at=now,
     )
+
+
+def _agent_had_it(record: AttemptRecord) -> bool:
+    """An agent talked to the person, in time (CONNECTED) or too late (ABANDONED all the same): his word is awaited."""
+    end = record.end
+    if end is None:
+        return False
+    bridged = record.bridged_at is not None or end.bridged_at is not None
+    return end.end_class is EndClass.CONNECTED or (end.end_class is EndClass.ABANDONED and bridged)
+
+
+def _outcomes(record: AttemptRecord, code: DispositionCode, *, answered: bool) -> tuple[RuleOutcome, ...]:
+    """What the code counts as; a person bridged too late counts as abandoned whatever the agent says."""
+    outcomes = rule_outcomes(code, answered=answered)
+    late = record.end is not None and record.end.end_class is EndClass.ABANDONED
+    return (RuleOutcome.ABANDONED, *outcomes) if late and RuleOutcome.ABANDONED not in outcomes else outcomes
 
 
 def _connected(record: AttemptRecord, code: DispositionCode) -> bool:
