@@ -1,18 +1,23 @@
-"""Starts disposition."""
+"""disposition as a process."""
 
 from __future__ import annotations
 
 import sys
 
 from disposition.app import build_service
-from disposition.config import Config
-from outdial_runtime.config import RunConfig
-from outdial_runtime.run import run
+from disposition.config import Config, ConfigError
+from outdial_runtime import RunConfig, run
 
 
 def main() -> None:
-    """`disposition`: runs the service until SIGTERM."""
-    sys.exit(run(build_service(Config.from_env()), RunConfig.from_env("disposition")))
+    """Runs the service until SIGTERM; the only word is `run`."""
+    if sys.argv[1:] not in ([], ["run"]):
+        sys.exit("usage: disposition [run]")
+    try:
+        config = Config.from_env()
+    except ConfigError as error:
+        sys.exit(f"disposition: {error}")
+    sys.exit(run(build_service(config), RunConfig.from_env("disposition")))
 
 
 if __name__ == "__main__":

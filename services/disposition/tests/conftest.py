@@ -240,9 +240,9 @@ def world() -> World:
 
 
 @pytest.fixture(scope="session")
-def new_world() -> Callable[[], World]:
-    """For properties: each example needs a world of its own."""
-    return lambda: World(MemoryStore())
+def new_world() -> Callable[..., World]:
+    """For properties: each example needs a world of its own, by default on the fake store."""
+    return lambda store=None: World(store or MemoryStore())
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from disposition.config import Config
 from disposition.domain.decide import decide
 from disposition.domain.record import AttemptRecord, with_answered, with_closed, with_ended, with_progress, with_wrapup
 from outdial_contracts.events import CallDisposition, DispositionCode
+from outdial_contracts.headers import read_headers
 from outdial_runtime.migrations import migrate
 from outdial_testing import MemoryBroker, VirtualClock, run_in_memory
 
@@ -129,13 +130,15 @@ async def test_a_tick_reads_indexes_of_what_is_awaited(pool: asyncpg.Pool) -> No
         assert "Seq Scan" not in plan, plan
 
 
-async def test_the_service_runs_from_redemption_to_disposition(
-    pool: asyncpg.Pool, postgres_dsn: str, attempt: Any
-) -> None:
+@pytest.fixture
+async def config(pool: asyncpg.Pool, postgres_dsn: str) -> Config:
     schema = await pool.fetchval("SELECT current_schema()")
     separator = "&" if "?" in postgres_dsn else "?"
     dsn = f"{postgres_dsn}{separator}options=-csearch_path%3D{schema}"
-    config = Config(postgres_dsn=dsn, gate_address="127.0.0.1:1")
+    return Config(postgres_dsn=dsn, gate_address="127.0.0.1:1")
+
+
+async def test_the_service_runs_from_redemption_to_disposition(config: Config, attempt: Any) -> None:
     broker = MemoryBroker(VirtualClock(attempt.closed(seconds=45.0).closed_at))
     async with run_in_memory(build_service(config), broker) as running:
         for event in (*attempt.conversation(), attempt.wrapup("INTERESTED")):
@@ -147,3 +150,43 @@ async def test_the_service_runs_from_redemption_to_disposition(
         ]
         reply = await running.http("GET", f"/v1/attempts/{attempt.attempt_id}")
         assert (reply.status, reply.body["attempt_id"]) == (200, attempt.attempt_id)
+
+
+async def test_killed_after_it_stored_and_before_it_published_it_says_it_once(
+    config: Config, store: PostgresStore, attempt: Any, new_world: Any
+) -> None:
+    broker = MemoryBroker(VirtualClock(attempt.closed(seconds=1.0).closed_at))
+    ended = attempt.ended("BUSY", 0.4, sip_status=486)
+    broker.publish(ended)
+    [message] = broker.log.messages("call.ended")
+    cause = read_headers(message.headers).id
+    killed = new_world(store)
+    await killed.take(ended, 1.0, cause=cause)
+    assert broker.events(CallDisposition) == []
+    async with run_in_memory(build_service(config), broker) as running:
+        await running.settle()
+        broker.publish(attempt.closed())
+        await running.settle()
+    assert broker.events(CallDisposition) == killed.published
+
+
+async def test_an_opt_out_waits_for_the_gate_and_is_no_dead_letter(
+    config: Config, store: PostgresStore, attempt: Any
+) -> None:
+    broker = MemoryBroker(VirtualClock(attempt.closed(seconds=45.0).closed_at))
+    async with run_in_memory(build_service(config), broker) as running:
+        for event in (*attempt.conversation(), attempt.wrapup("DNC_REQUESTED")):
+            broker.publish(event)
+        async with asyncio.timeout(20.0):
+            while not await all_but_the_last_word(store, attempt.attempt_id):
+                await asyncio.sleep(0.01)
+        assert running.not_ready is None
+    assert broker.events(CallDisposition) == []
+    assert broker.dead("agent.wrapup") == broker.dead("call.ended") == []
+
+
+async def all_but_the_last_word(store: PostgresStore, attempt_id: str) -> bool:
+    """Everything is stored but the one message that would have published the opt-out."""
+    record = await store.get(attempt_id)
+    facts = record is not None and record.redemption and record.bridged_at and record.answered_at
+    return record is not None and bool(facts) and (record.end is None) != (record.wrapup is None)
