@@ -35,6 +35,11 @@ class SipUdp(asyncio.DatagramProtocol):
         self._closed = self._loop.create_future()
 
     @property
+    def local_port(self) -> int:
+        """The port that was bound."""
+        return int(self._socket.getsockname()[1])
+
+    @property
     def live_call_ids(self) -> frozenset[str]:
         """The calls that are under way, those whose BYE is not confirmed yet included."""
         return self._endpoint.live_call_ids
