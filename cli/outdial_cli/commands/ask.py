@@ -7,10 +7,19 @@ from pathlib import Path
 
 import httpx
 import typer
-import yaml
 from rich.console import Console
 
-from outdial_cli.commands.context import AsJson, DataDir, careful, print_json, print_mapping, running, services_of
+from outdial_cli.commands.context import (
+    AsJson,
+    DataDir,
+    careful,
+    document,
+    print_json,
+    print_mapping,
+    running,
+    services_of,
+)
+from outdial_cli.demo.inputs import BadInput
 from outdial_cli.report.render import render_preflight, timeline
 from outdial_contracts.identity import trace_id
 
@@ -38,11 +47,12 @@ def trace(attempt: str = Attempt, data_dir: Path = DataDir, as_json: bool = AsJs
     Example: outdial trace 0f8b5f3e-5a2c-5d0b-9d5e-3c1f6a7b8c9d
     """
     state = running(data_dir)
-    spans = httpx.get(f"{state.collector_url}/traces/{trace_id(_attempt_id(attempt))}", timeout=10).json()
+    reply = httpx.get(f"{state.collector_url}/traces/{trace_id(_attempt_id(attempt))}", timeout=10)
+    spans = reply.json() if reply.status_code == 200 else []
+    if not spans:
+        raise ValueError(f"no span of attempt {attempt} was collected")
     if as_json:
         print_json(spans)
-    elif not spans:
-        raise ValueError(f"no span of attempt {attempt} was collected")
     else:
         Console().print(timeline(attempt, spans))
 
@@ -68,14 +78,16 @@ def preflight(
     data_dir: Path = DataDir,
     as_json: bool = AsJson,
 ) -> None:
-    """How many leads would be skipped now, and why, before anything is imported.
+    """How many leads would be skipped now, and why, before anything is imported. The campaign must be applied.
 
     Example: outdial preflight --campaign examples/campaign.yaml --leads examples/leads.csv
     """
     services = services_of(data_dir)
-    document = yaml.safe_load(campaign.read_text(encoding="utf-8"))
-    trial = services.import_leads(leads, str(document["id"]), dry_run=True)
-    answer = services.preflight(document, trial["valid"])
+    content = document(campaign)
+    if "id" not in content:
+        raise BadInput(f"{campaign}: id is missing")
+    trial = services.import_leads(leads, str(content["id"]), dry_run=True)
+    answer = services.preflight(content, trial["valid"])
     if as_json:
         print_json({"intake": {k: trial[k] for k in ("rows", "leads", "rejected", "errors")}, "preflight": answer})
     else:

@@ -11,15 +11,24 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import httpx
 import typer
+import yaml
+from confluent_kafka import KafkaException
 
+from outdial_cli.config import ConfigError
 from outdial_cli.demo.inputs import BadInput
 from outdial_cli.demo.services import Refused, Services
+from outdial_cli.embedded.jars import JarError
+from outdial_cli.embedded.leftovers import DataDirInUse
+from outdial_cli.embedded.postgres import SqlFailed
+from outdial_cli.embedded.process import ChildFailed
+from outdial_cli.embedded.topics import TopicMismatch
 from outdial_cli.stack.layout import NoStack, StackState, load
 
 P = ParamSpec("P")
 R = TypeVar("R")
 DATA_DIR = Path(".outdial")
 UP_FOLDER = "up"
+MENDABLE = (NoStack, BadInput, Refused, ConfigError, DataDirInUse, JarError, SqlFailed, ChildFailed, TopicMismatch)
 DataDir = typer.Option(DATA_DIR, "--data-dir", help="Where outdial keeps its data.")
 AsJson = typer.Option(False, "--json", help="Print JSON for machines.")
 
@@ -37,10 +46,12 @@ def careful(command: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except (NoStack, BadInput, Refused, FileNotFoundError, ValueError) as error:
+        except (*MENDABLE, ValueError) as error:
             fail(str(error))
-        except httpx.HTTPError as error:
-            fail(f"a service does not answer ({type(error).__name__}); is the stack up? see `outdial up`")
+        except OSError as error:
+            fail(f"{error.filename or 'this machine'}: {error.strerror or error}")
+        except (httpx.HTTPError, KafkaException) as error:
+            fail(f"the stack does not answer ({type(error).__name__}); is it up? see `outdial up`")
 
     return wrapped
 
@@ -53,6 +64,24 @@ def running(data_dir: Path) -> StackState:
 def services_of(data_dir: Path) -> Services:
     """A client for its services."""
     return Services(running(data_dir).addresses)
+
+
+def document(file: Path) -> dict[str, Any]:
+    """A YAML file that is a mapping, as JSON knows it (a date is its text). Raises BadInput, OSError."""
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark is not None else ""
+        raise BadInput(f"{file}: not YAML{place}") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{file}: not UTF-8") from None
+    if not isinstance(raw, dict):
+        raise BadInput(f"{file}: must be a mapping of names to values")
+    try:
+        return dict(json.loads(json.dumps(raw, default=str)))
+    except TypeError:
+        raise BadInput(f"{file}: a name in it is no text") from None
 
 
 def print_json(body: Any) -> None:

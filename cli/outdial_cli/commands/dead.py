@@ -45,21 +45,25 @@ def dead_list(
 @careful
 def dead_replay(
     topic: str = typer.Argument(help="Topic whose dead letters go back to it."),
-    offset: int | None = typer.Option(None, "--offset", help="Only the one that came from this offset."),
+    offset: int | None = typer.Option(None, "--offset", help="Only those that came from this offset."),
+    partition: int | None = typer.Option(None, "--partition", help="Only those that came from this partition."),
     data_dir: Path = DataDir,
 ) -> None:
-    """Send dead letters back to their topic, bytes and headers as they were.
+    """Send dead letters back to their topic and partition, bytes and headers as they were.
 
     Example: outdial dead replay lead.submitted --offset 17
     """
     state = running(data_dir)
-    letters = [r for r in _dead(state, topic) if offset is None or _header(r, "dead_offset") == str(offset)]
+    letters = [r for r in _dead(state, topic) if _is_wanted(r, partition, offset)]
+    if not letters:
+        raise ValueError(f"no such dead letter of {topic}; see `outdial dead list {topic}`")
     producer = Producer({"bootstrap.servers": state.bootstrap, "acks": "all", "enable.idempotence": True})
     for letter in letters:
         kept: list[tuple[str, str | bytes | None]] = [
             (name, value) for name, value in letter.headers.items() if name not in DEAD_HEADERS
         ]
-        producer.produce(state.topic_prefix + topic, value=letter.value, key=letter.key, headers=kept)
+        place = int(_header(letter, "dead_partition"))  # its consumer is the one that owns its key, or its gateway
+        producer.produce(state.topic_prefix + topic, value=letter.value, key=letter.key, headers=kept, partition=place)
     unsent = producer.flush(30)
     if unsent:
         raise ValueError(f"{unsent} of {len(letters)} were not acknowledged; run it again: consumers are idempotent")
@@ -72,6 +76,11 @@ def _dead(state: StackState, topic: str | None) -> list[Record]:
     wanted = [TOPICS[topic].dead_letter] if topic else [t.dead_letter for t in TOPICS.values()]
     found = TopicReader(state.bootstrap, state.topic_prefix).read([name for name in wanted if name])
     return [record for records in found.values() for record in records]
+
+
+def _is_wanted(record: Record, partition: int | None, offset: int | None) -> bool:
+    wanted = {"dead_partition": partition, "dead_offset": offset}
+    return all(value is None or _header(record, name) == str(value) for name, value in wanted.items())
 
 
 def _row(record: Record) -> dict[str, str | int]:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import httpx
 import typer
-import yaml
 
-from outdial_cli.commands.context import AsJson, DataDir, careful, print_json, running, services_of
+from outdial_cli.commands.context import AsJson, DataDir, careful, document, print_json, running, services_of
 from outdial_cli.demo.services import Refused
 
 campaign = typer.Typer(help="Campaign documents and their state.", no_args_is_help=True)
@@ -24,9 +23,9 @@ def campaign_apply(file: Path = typer.Argument(help="campaign.yaml"), data_dir: 
 
     Example: outdial campaign apply examples/campaign.yaml
     """
-    document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    version = services_of(data_dir).publish_campaign(document)
-    print(f"{document['id']} version {version}")
+    content = document(file)
+    version = services_of(data_dir).publish_campaign(content)
+    print(f"{content['id']} version {version}")
 
 
 @campaign.command("state")
@@ -82,7 +81,7 @@ def routes_apply(file: Path = typer.Argument(help="route.yaml"), data_dir: Path 
 
     Example: outdial routes apply examples/route.yaml
     """
-    services_of(data_dir).publish_route(yaml.safe_load(file.read_text(encoding="utf-8")))
+    services_of(data_dir).publish_route(document(file))
     print("published")
 
 

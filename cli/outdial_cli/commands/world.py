@@ -8,11 +8,12 @@ from pathlib import Path
 
 import typer
 
-from outdial_cli.commands.context import AsJson, DataDir, careful, running
+from outdial_cli.commands.context import UP_FOLDER, AsJson, DataDir, careful, running
 from outdial_cli.demo.inputs import DemoOptions
 from outdial_cli.demo.run import Demo
+from outdial_cli.embedded.leftovers import DataDirInUse, DirectoryLock
 from outdial_cli.stack.environment import RunClock
-from outdial_cli.stack.layout import save
+from outdial_cli.stack.layout import STACK_FILE, NoStack, save
 from outdial_cli.stack.processes import ended, send
 from outdial_cli.stack.stack import Stack, StackOptions
 
@@ -65,7 +66,7 @@ def up(
 
     Example: outdial up --clock-start 2026-11-17T15:00:00Z --world examples/scenario.yaml
     """
-    folder = data_dir / "up"
+    folder = data_dir / UP_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     clock = RunClock(start=clock_start, origin_seconds=time.monotonic())
     options = StackOptions(data_dir=folder, cache_dir=data_dir / "cache", clock=clock, fresh=False)
@@ -74,13 +75,8 @@ def up(
         stack.start()
         if world is not None:
             stack.start_world(world, campaign_id, team_id)
-        save(folder, stack.state())
-        for name in sorted(stack.addresses.http_ports):
-            print(f"  {name:<16} {stack.addresses.url(name)}")
-        print("up; Ctrl-C or `outdial down` ends it", flush=True)
-        stack.watch()
+        _serve(folder, stack)
     finally:
-        (folder / "stack.json").unlink(missing_ok=True)
         stack.stop()
 
 
@@ -90,8 +86,35 @@ def down(data_dir: Path = DataDir) -> None:
 
     Example: outdial down
     """
-    state = running(data_dir)
+    folder, state = data_dir / UP_FOLDER, running(data_dir)
+    if not _is_owned(folder):
+        # Its pid may be a stranger's by now.
+        (folder / STACK_FILE).unlink(missing_ok=True)
+        raise NoStack(f"the stack under {folder} had ended without a word; nothing is left to stop")
     send(state.pid, signal.SIGTERM)
     if not ended(state.pid, DOWN_SECONDS):
         raise ValueError(f"process {state.pid} still runs after {DOWN_SECONDS:.0f} s")
     print("down")
+
+
+def _serve(folder: Path, stack: Stack) -> None:
+    """Says where everything listens, then waits for the end; stack.json is there just as long."""
+    save(folder, stack.state())
+    try:
+        for name in sorted(stack.addresses.http_ports):
+            print(f"  {name:<16} {stack.addresses.url(name)}")
+        print("up; Ctrl-C or `outdial down` ends it", flush=True)
+        stack.watch()
+    finally:
+        (folder / STACK_FILE).unlink(missing_ok=True)
+
+
+def _is_owned(folder: Path) -> bool:
+    """Whether a live run holds the folder's lock."""
+    lock = DirectoryLock(folder)
+    try:
+        lock.acquire()
+    except DataDirInUse:
+        return True
+    lock.release()
+    return False
