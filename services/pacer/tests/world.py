@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from outdial_contracts import codec
 from outdial_contracts.events import (
     AgentAvailability,
     AgentLeg,
@@ -30,6 +31,8 @@ from outdial_contracts.events import (
     EndClass,
     Fault,
     GatewayCapacity,
+    JournalKind,
+    PacingJournal,
     ProgressStage,
     Purpose,
     RecordingRule,
@@ -37,10 +40,11 @@ from outdial_contracts.events import (
     Verdict,
 )
 from pacer.domain.assign import assign
-from pacer.domain.decide import decide
-from pacer.domain.fold import fold
 from pacer.domain.inputs import AgentGiven, Decision, Dial, Input, Tick
-from pacer.domain.state import TeamState
+from pacer.domain.recovery import Entry
+from pacer.domain.snapshot import OwnInput, encode
+from pacer.domain.state import FOLD_VERSION, TeamState
+from pacer.domain.step import step
 
 START = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
 
@@ -246,21 +250,15 @@ class World:
         heapq.heappush(self.queue, (when, next(self.order), what))
 
     def take(self, item: Input, t: float) -> None:
-        """Folds the input unless it is lost, and what is decided upon it."""
-        if self.lose and not isinstance(item, Tick | Decision | AgentGiven) and self.chance.random() < self.lose:
+        """Takes the input unless it is lost; what is decided upon it is done."""
+        if self.lose and not isinstance(item, Tick | AgentGiven) and self.chance.random() < self.lose:
             return
-        self._fold(item, t)
-        now = self.state.next_at(at(t))
-        decision = decide(self.state, now)
-        if decision.acts:
-            self._fold(decision, t)
-            self.act(decision, t)
-
-    def _fold(self, item: Input, t: float) -> None:
-        now, revision = self.state.next_at(at(t)), self.state.revision
-        fold(self.state, item, now)
-        if self.state.revision != revision:
-            self.log.append((now, item))
+        done = step(self.state, item, None, at(t))
+        if done.changed:
+            self.log.append((done.at, item))
+        if done.decision is not None and done.decided_at is not None:
+            self.log.append((done.decided_at, done.decision))
+            self.act(done.decision, t)
 
     def act(self, decision: Decision, t: float) -> None:
         for dial in decision.dials:
@@ -359,5 +357,33 @@ class World:
         return self.talk_seconds / self.now / self.agents
 
 
-def seeds(first: int, how_many: int) -> Iterator[int]:
-    return iter(range(first, first + how_many))
+def entry(offset: int, when: datetime, item: Input, epoch: int = 0) -> Entry:
+    """A journal record of an input or a decision."""
+    topic = None
+    kind = JournalKind.INPUT
+    if isinstance(item, Decision):
+        kind, payload = JournalKind.DECISION, encode(item)
+    elif isinstance(item, Tick):
+        payload = encode(OwnInput(tick=item))
+    elif isinstance(item, AgentGiven):
+        payload = encode(OwnInput(given=item))
+    else:
+        topic, payload = item.TOPIC, codec.encode(item)
+    record = PacingJournal(
+        team_id="blue",
+        kind=kind,
+        epoch=epoch,
+        fold_version=FOLD_VERSION,
+        owner_id="pacer-0",
+        payload=payload,
+        at=when,
+        input_topic=topic,
+        input_partition=None if topic is None else 0,
+        input_offset=None if topic is None else offset,
+    )
+    return Entry(offset=offset, record=record)
+
+
+def journal_of(world: World) -> list[Entry]:
+    """The journal that the world's owner would have written."""
+    return [entry(offset, when, item) for offset, (when, item) in enumerate(world.log, start=1)]

@@ -125,11 +125,13 @@ def _on_agent_state(state: TeamState, event: AgentState, now: datetime) -> bool:
 
 
 def _on_agent_leg(state: TeamState, event: AgentLeg, now: datetime) -> bool:
-    agent = state.agents.setdefault(event.agent_id, Agent(agent_id=event.agent_id))
-    changed = leg_changed(agent, event)
-    if changed and agent.leg_id is None and agent.duty is Duty.RESERVED and not agent.claimed:
+    agent = state.agents.get(event.agent_id) or Agent(agent_id=event.agent_id)
+    if not leg_changed(agent, event):
+        return False
+    state.agents[event.agent_id] = agent
+    if agent.leg_id is None and agent.duty is Duty.RESERVED and not agent.claimed:
         _unreserve(state, agent, now)
-    return changed
+    return True
 
 
 def _unreserve(state: TeamState, agent: Agent, now: datetime) -> None:
@@ -167,7 +169,9 @@ def _on_decision(state: TeamState, decision: Decision, now: datetime) -> bool:
 
 
 def _dial(state: TeamState, dial: Dial, now: datetime) -> None:
-    offer = state.offers.pop(dial.attempt_id)
+    offer = state.offers.pop(dial.attempt_id, None)
+    if offer is None:  # only in recovery: the offer lapsed meanwhile, and so does the call
+        return
     gateway = state.gateways.get(dial.gateway_id)
     state.calls[dial.attempt_id] = Call(
         offer=offer,

@@ -41,7 +41,8 @@ def extend(call: Call, seconds: float, now: datetime) -> None:
 
 def expire(state: TeamState, now: datetime) -> bool:
     """Ends all that is past its time; returns whether anything was."""
-    gone = [g for g in state.gateways.values() if g.heard_at + timedelta(seconds=GATEWAY_GONE_SECONDS) < now]
+    silent_since = now - timedelta(seconds=GATEWAY_GONE_SECONDS)
+    gone = [g for g in state.gateways.values() if g.heard_at is not None and g.heard_at < silent_since]
     for gateway in gone:
         del state.gateways[gateway.gateway_id]
         free_boot(state, gateway.gateway_id, gateway.boot_id, now)

@@ -84,7 +84,8 @@ class Gateway:
     partition: int
     free_channels: int
     draining: bool
-    heard_at: datetime
+    heard_at: datetime | None
+    """None after a takeover until it speaks again: silence while nobody listened says nothing."""
     live_attempt_ids: frozenset[str] = frozenset()
     full_until: datetime | None = None
     """It refused for capacity or call rate; not asked again before."""
@@ -191,11 +192,13 @@ class TeamState:
         return now if self.last_at is None or now > self.last_at else self.last_at + STATE_PER_EVENT
 
     def begin_epoch(self, epoch: int) -> None:
-        """A new owner: demand totals begin anew (they are cumulative per epoch)."""
+        """A new owner: demand totals begin anew (they are cumulative per epoch), gateways must speak again."""
         self.epoch = epoch
         for campaign in self.campaigns.values():
             campaign.supply.wanted_total = campaign.supply.cleared_total = campaign.supply.sent_total = 0
             campaign.supply.asked_at = campaign.supply.supplied_at = None
+        for gateway in self.gateways.values():
+            gateway.heard_at = None
 
     def budget(self, campaign: Campaign) -> Budget:
         """The campaign's budget, shared by all campaigns of the same seller and offer."""
@@ -208,7 +211,7 @@ class TeamState:
     def fresh_gateways(self, now: datetime) -> list[Gateway]:
         """Gateways heard lately that take calls."""
         since = now - timedelta(seconds=GATEWAY_SILENT_SECONDS)
-        return [g for g in self.gateways.values() if g.heard_at >= since and not g.draining]
+        return [g for g in self.gateways.values() if g.heard_at is not None and g.heard_at >= since and not g.draining]
 
     def free_channels(self, gateway: Gateway) -> int:
         """Channels it said were free, less those leased since."""
