@@ -10,9 +10,9 @@ import grpc
 from console.adapters.rpc import RECONNECT, GrpcCalls, GrpcGate
 from console.config import Config
 from console.handlers.agents import on_events, on_hang_up, on_sign_in, on_sign_out, on_state, on_wrap_up
+from console.handlers.deps import Deps
 from console.handlers.documents import on_post_campaign, on_post_document, on_post_state, on_post_stop
 from console.handlers.screens import on_agent_leg, on_call_ended, on_call_progress, on_campaign_published
-from console.ports import Deps
 from outdial_contracts.base import Event
 from outdial_contracts.events import AgentLeg, CallEnded, CallProgress, CampaignPublished
 from outdial_runtime.service import HttpRoute, Read, Service, Subscription, Toolkit

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from console.config import Config
 from console.domain.desk import Desk
 from outdial_contracts.events import CampaignPublished
 
@@ -57,13 +56,3 @@ class Floor:
         """The newest version of a campaign, read back or not."""
         both = [c for c in (self.campaigns.get(campaign_id), self.publishing.get(campaign_id)) if c is not None]
         return max(both, key=lambda c: c.version, default=None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deps:
-    """Given to every handler."""
-
-    config: Config
-    gate: Gate
-    calls: Calls
-    floor: Floor = field(default_factory=Floor)

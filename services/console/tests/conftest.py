@@ -15,7 +15,8 @@ import yaml
 
 from console.app import REQUESTS, SUBSCRIPTIONS
 from console.config import Config
-from console.ports import AttemptUnknown, Deps, GateAway, GatewayAway
+from console.handlers.deps import Deps
+from console.ports import AttemptUnknown, GateAway, GatewayAway
 from outdial_contracts import events as ev
 from outdial_contracts.base import Event
 from outdial_runtime.outcome import Outcome, Publish

@@ -16,9 +16,10 @@ import msgspec
 from console.domain.desk import Desk
 from console.domain.sessions import Session, seal, sip_password, unseal
 from console.domain.shapes import ShapeError, optional_text, text
+from console.handlers.deps import Deps
 from console.handlers.problems import json_body, problem, unprocessable
 from console.handlers.screens import state_of
-from console.ports import AttemptUnknown, Deps, GateAway, GatewayAway
+from console.ports import AttemptUnknown, GateAway, GatewayAway
 from outdial_contracts.events import AgentAvailability, AgentWrapup, DispositionCode
 from outdial_contracts.headers import event_id
 from outdial_runtime.outcome import Emit, Publish

@@ -5,8 +5,8 @@ from __future__ import annotations
 from console.domain.campaign_file import parse_campaign
 from console.domain.route_file import parse_route
 from console.domain.shapes import ShapeError, text
+from console.handlers.deps import Deps
 from console.handlers.problems import json_body, problem, unprocessable, yaml_body
-from console.ports import Deps
 from outdial_contracts.events import CampaignPublished, CampaignState, DocumentKind, DocumentPublished, StopChanged
 from outdial_runtime.outcome import Emit, Publish
 from outdial_runtime.service import Answer, HttpReply, Request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from console.domain.desk import Desk
-from console.ports import Deps
+from console.handlers.deps import Deps
 from outdial_contracts.events import AgentLeg, AgentState, CallEnded, CallProgress, CampaignPublished, ProgressStage
 from outdial_runtime.outcome import NOTHING, Drop, Emit, Outcome, Publish
 from outdial_runtime.service import Received
