@@ -17,6 +17,8 @@ from outdial_runtime.kafka_consumer import KafkaConsumer, common_settings
 DELIVERY_TIMEOUT_MS = 30000
 TRANSACTION_TIMEOUT_MS = 10000
 INIT_SECONDS = 30.0
+TRANSACTION_SECONDS = 10.0
+"""After a broker crash a commit may hang; longer than its own time-out no transaction lives: stop and start anew."""
 QUEUE_FULL_SECONDS = 0.005
 
 
@@ -136,11 +138,11 @@ class KafkaTransactions:
                 raise TypeError("a Kafka transaction commits a Kafka consumer's offsets")
             metadata = await consumer.group_metadata()
             positions = consumer.confluent_offsets(offsets)
-            await self._call(lambda: self._client.send_offsets_to_transaction(positions, metadata, INIT_SECONDS))
-        await self._call(lambda: self._client.commit_transaction(INIT_SECONDS))
+            await self._call(lambda: self._client.send_offsets_to_transaction(positions, metadata, TRANSACTION_SECONDS))
+        await self._call(lambda: self._client.commit_transaction(TRANSACTION_SECONDS))
 
     async def abort(self) -> None:
-        await self._call(lambda: self._client.abort_transaction(INIT_SECONDS))
+        await self._call(lambda: self._client.abort_transaction(TRANSACTION_SECONDS))
 
     async def close(self) -> None:
         await self._producer.close()
