@@ -228,6 +228,7 @@ class World:
         self.supplied = 0
         self.humans = self.abandoned = self.connected = self.dialled = 0
         self.live: set[str] = set()
+        self.most_lines = 0
         self.desks: dict[str, Desk] = {}
         self.line_seconds = 0.0
         self.talk_seconds = 0.0
@@ -293,6 +294,7 @@ class World:
 
     def dial(self, dial: Dial, t: float) -> None:
         self.live.add(dial.attempt_id)
+        self.most_lines = max(self.most_lines, len(self.live))
         self.take(closed(dial.attempt_id, at(t)), t)
         self.take(progress(dial.attempt_id, ProgressStage.INVITED, at(t)), t)
         pdd = self.chance.uniform(0.2, 0.6)

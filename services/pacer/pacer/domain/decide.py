@@ -31,7 +31,7 @@ RETURNED_WITH_SECONDS = 3.0
 
 def decide(state: TeamState, now: datetime) -> Decision:
     """What is done now; the same state and `now` give the same decision to the last byte."""
-    draft = _Draft(state=state, now=now, channels=Channels(state, now))
+    draft = _Draft(state=state, now=now, on_duty=state.on_duty(), channels=Channels(state, now))
     returned = tuple(attempt_id for attempt_id, offer in _waiting(state) if _unwanted(state, offer, now))
     draft.gone.update(returned)
     reasons = {}
@@ -48,6 +48,8 @@ class _Draft:
 
     state: TeamState
     now: datetime
+    on_duty: int
+    """Agents signed in and not paused."""
     channels: Channels
     gone: set[str] = field(default_factory=set)
     """Offers dialled or given back."""
@@ -96,9 +98,9 @@ def _pace(draft: _Draft, campaign: Campaign) -> Reason:
         return Reason(binding=barred or Binding.CAMPAIGN_UNKNOWN, mode=mode, degraded=degraded)
     free = draft.free_agents(campaign)
     view = outlook(state, campaign, len(free), draft.now, extra=len(draft.dials))
-    room = int(document.max_lines_per_agent * state.on_duty()) - len(state.calls) - len(draft.dials)
+    room = int(document.max_lines_per_agent * draft.on_duty) - len(state.calls) - len(draft.dials)
     allowed = _allowed(draft, campaign, mode, view)
-    calls = max(min(allowed, room, ceil(state.on_duty() / 4)), 0)
+    calls = max(min(allowed, room, ceil(draft.on_duty / 4)), 0)
     reason = Reason(
         binding=Binding.DIALING,
         mode=mode,
@@ -137,7 +139,7 @@ def _allowed(draft: _Draft, campaign: Campaign, mode: DialMode, view: Outlook) -
         dialled = sum(dial.agent_id is None for dial in draft.dials)
         return max(one_per_agent(draft.state, view.free) - dialled, 0)
     risk = affordable_risk(budget_left(draft.state, campaign), document.abandon_limit)
-    return overdial(view, risk, 2 * draft.state.on_duty())
+    return overdial(view, risk, 2 * draft.on_duty)
 
 
 def _idle(reason: Reason, *, full: bool) -> Binding:

@@ -74,10 +74,10 @@ def mode_in_force(state: TeamState, campaign: Campaign) -> tuple[DialMode, Bindi
         return DialMode.UNKNOWN, Binding.MODE_NOT_SERVED
     if document.mode is not DialMode.PREDICTIVE:
         return DialMode.PROGRESSIVE, None
-    if state.on_duty() < document.small_team_below:
-        return DialMode.PROGRESSIVE, Binding.SMALL_TEAM
     if budget_left(state, campaign) < 1.0:
         return DialMode.PROGRESSIVE, Binding.ABANDON_BUDGET
+    if state.on_duty() < document.small_team_below:
+        return DialMode.PROGRESSIVE, Binding.SMALL_TEAM
     return DialMode.PREDICTIVE, None
 
 
