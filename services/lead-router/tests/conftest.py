@@ -1,4 +1,4 @@
-"""The desk that handler tests work at, on the fake store and on real PostgreSQL alike: the fake is proven by the suite."""
+"""The desk that handler tests work at, on the fake store and on real PostgreSQL alike: the suite proves the fake."""
 
 from __future__ import annotations
 
