@@ -19,7 +19,8 @@ from outdial_contracts.events import PacingSupply
 from outdial_contracts.rpc import outdial_pb2, outdial_pb2_grpc
 from outdial_runtime.kafka import KafkaBroker
 from outdial_testing.bench import Bench
-from outdial_testing.broker_contract import demand, poll_until
+from outdial_testing.broker_contract import poll_until
+from outdial_testing.contract_service import demand
 from outdial_testing.kafka_topics import create_topics
 
 SCRIPT = Path(__file__).with_name("sample_service.py")

@@ -35,7 +35,7 @@ from outdial_runtime.service import (
 from outdial_runtime.spans import Spans
 from outdial_testing import MemoryBroker, SeededChance, VirtualClock, run_in_memory
 from outdial_testing.bench import Bench
-from outdial_testing.broker_contract import demand, stop_button, supply
+from outdial_testing.contract_service import demand, stop_button, supply
 from outdial_testing.kafka_topics import create_topics
 from outdial_testing.memory_runtime import MemoryRuntime
 from outdial_testing.virtual_clock import START
