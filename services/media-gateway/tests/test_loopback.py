@@ -1,4 +1,4 @@
-"""The whole gateway but Kafka, gate and pacer, against the simulated carrier in a process of its own, over real sockets.
+"""The whole gateway but Kafka, gate and pacer, against the simulated carrier in its own process, over real sockets.
 
 The carrier shares no code with us: what a callee is can only be heard. Calls of every kind run side by side once, and
 each test looks at what came of them.
@@ -32,9 +32,11 @@ from media_gateway.adapters.sip_lines import SipTrunks, password_of
 from media_gateway.adapters.sip_udp import bind_udp, serve_sip_udp
 from media_gateway.app import build_service
 from media_gateway.config import Config
+from media_gateway.domain.call_states import CallState
 from media_gateway.domain.endings import ABANDON_LIMIT
 from media_gateway.handlers.deps import Deps
 from media_gateway.handlers.dial import on_call_dial
+from media_gateway.handlers.mailbox import HangUp
 from media_gateway.handlers.ticks import drain
 from media_gateway.ports import AssignedAgent, Granted, remote_of
 from media_gateway.rtp.port_pool import PortPool
@@ -148,6 +150,11 @@ async def live_through(folder: Path) -> Lived:
         for attempt_id in attempts.values():
             assert await on_call_dial(received(dial_of(attempt_id, key)), deps) is NOTHING
             await asyncio.sleep(0.03)
+        talk = deps.standing.calls[attempts["bridged"]]
+        while talk.state is not CallState.BRIDGED:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(6)
+        talk.mailbox.put(HangUp(by_agent=True))
         while len(toolkit.outbox.of(CallEnded)) < len(NUMBERS):
             await asyncio.sleep(0.05)
         result.heard_by_agent = [int(np.abs(frame).max()) for frame in frames]
@@ -263,18 +270,22 @@ async def agent_phone(gateway_port: int, config: Config) -> AsyncIterator[list[A
         if isinstance(event, Answered):
             leg.set_remote(*remote_of(event.sdp))
             leg.on_frame = lambda _, frame: frames.append(frame.copy())
-            leg.play((MediaPlane(pump, PROMPTS).prompt("safe_harbour.wav") or []) * 8)
+            speech = (MediaPlane(pump, PROMPTS).prompt("safe_harbour.wav") or [])[20:80]
+            leg.play((speech + [np.zeros(160, dtype=np.int16)] * 90) * 20)  # a sentence, and time to answer it
 
     trunk = replace(TRUNK, port=gateway_port, username="blue.agent-1", password_env="PHONE_PASSWORD")
     lines.place(
         call_id="phone-1", trunk=trunk, number="agents", caller_id="agent-1", traceparent="", leg=leg, on_event=on_event
     )
-    yield frames
-    while lines.sip.live_call_ids:  # the gateway's drain says BYE
-        await asyncio.sleep(0.02)
-    pump.close()
-    await running
-    await lines.sip.close()
+    try:
+        yield frames
+        async with asyncio.timeout(5):
+            while lines.sip.live_call_ids:  # the gateway's drain says BYE
+                await asyncio.sleep(0.02)
+    finally:
+        pump.close()
+        await running
+        await lines.sip.close()
 
 
 def free_port(kind: int = socket.SOCK_DGRAM) -> int:
@@ -286,12 +297,12 @@ def free_port(kind: int = socket.SOCK_DGRAM) -> int:
 @pytest.mark.parametrize(
     ("kind", "end_class", "fault", "status", "verdict"),
     [
-        ("bridged", EndClass.CONNECTED, Fault.CALLEE, 200, Verdict.HUMAN),
+        ("bridged", EndClass.CONNECTED, Fault.AGENT, 200, Verdict.HUMAN),
         ("human", EndClass.ABANDONED, Fault.US, 200, Verdict.HUMAN),
         ("voicemail", EndClass.MACHINE, Fault.CALLEE, 200, Verdict.MACHINE),
         ("dead_air", EndClass.DEAD_AIR, Fault.CALLEE, 200, Verdict.SILENCE),
         ("busy", EndClass.BUSY, Fault.CALLEE, 486, None),
-        ("sit", EndClass.NOT_IN_SERVICE, Fault.US, 404, None),
+        ("sit", EndClass.NOT_IN_SERVICE, Fault.US, 487, None),  # by ear: our ring time ended before the announcement
         ("not_found", EndClass.NOT_IN_SERVICE, Fault.US, 404, None),
         ("unavailable", EndClass.CONGESTION, Fault.CARRIER, 503, None),
         ("no_answer", EndClass.NO_ANSWER, Fault.CALLEE, 487, None),
