@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from campaign_run import Plan, dump_events, run
 from stranger import broken, count, lines
 
@@ -20,6 +21,7 @@ from outdial_contracts.events import EndClass
 from outdial_contracts.identity import trace_id
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+TELEMETRY = Path(__file__).resolve().parents[3] / "schemas" / "telemetry"
 CAMPAIGN = "walk"
 SCENARIO = {
     "schema": 1,
@@ -116,6 +118,18 @@ def test_no_callee_number_in_any_log_span_or_metric(ran: Ran) -> None:
         if hits:
             found[name] = len(hits)
     assert found == {}
+
+
+def test_telemetry_is_what_the_contract_lists(ran: Ran) -> None:
+    listed = yaml.safe_load((TELEMETRY / "spans.yaml").read_text())
+    allowed = {attribute["name"] for attribute in listed["attributes"]}
+    seen = {key for spans in ran.facts.spans.values() for span in spans for key in span.get("attributes") or {}}
+    assert seen == allowed
+    metrics = {metric["name"] for metric in yaml.safe_load((TELEMETRY / "metrics.yaml").read_text())["metrics"]}
+    for service in ran.stack.addresses.http_ports:
+        text = httpx.get(f"{ran.stack.addresses.url(service)}/metrics", timeout=10).text
+        families = set(re.findall(r"^# TYPE (outdial_\w+?)(?:_total|_created)? ", text, re.MULTILINE))
+        assert families <= metrics, service
 
 
 def test_number_search_can_find_one(ran: Ran) -> None:
