@@ -33,6 +33,10 @@ class StoreUnavailable(Exception):
     """The store did not answer or lost the transaction: nothing is allowed (fail closed)."""
 
 
+class Unstorable(Exception):
+    """The store can never hold a value of the input, such as a NUL in a text: to try again would not help."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Keys:
     """The keys of a person and a number: their tokens under the oldest key version, which never changes."""

@@ -1,4 +1,7 @@
-"""The gate's store on PostgreSQL (asyncpg). Every driver error becomes StoreUnavailable: no answer means no call."""
+"""The gate's store on PostgreSQL (asyncpg). A driver error is StoreUnavailable: no answer means no call.
+
+Only a value that PostgreSQL can never hold (class 22, such as a NUL in a text) is Unstorable: it would fail forever.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from compliance_gate.adapters.rows import (
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
 from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, link
-from compliance_gate.ports import AttemptFact, Clearance, Keys, Redemption, StoreUnavailable
+from compliance_gate.ports import AttemptFact, Clearance, Keys, Redemption, StoreUnavailable, Unstorable
 from outdial_contracts import codec
 from outdial_contracts.events import CallMode, Consent, RuleOutcome, SuppressionChanged, SuppressionSource
 from outdial_runtime.outcome import Emit
@@ -69,9 +72,11 @@ def lock_key(token: str) -> int:
 
 @contextmanager
 def fail_closed() -> Iterator[None]:
-    """Turns whatever the driver raises into StoreUnavailable; the text carries no parameter values."""
+    """Turns whatever the driver raises into Unstorable or StoreUnavailable; the text carries no parameter values."""
     try:
         yield
+    except asyncpg.DataError as error:
+        raise Unstorable(type(error).__name__) from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         raise StoreUnavailable(type(error).__name__) from error
 

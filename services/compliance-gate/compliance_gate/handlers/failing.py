@@ -1,4 +1,4 @@
-"""Fail closed: what a message, a tick or a request becomes while the store does not answer."""
+"""Fail closed: what a message, a tick or a request becomes while the store does not answer or can't hold it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import wraps
 from typing import TypeVar
 
 from compliance_gate.handlers.http import problem
-from compliance_gate.ports import Deps, StoreUnavailable
-from outdial_runtime.outcome import Outcome, RetryLater
+from compliance_gate.ports import Deps, StoreUnavailable, Unstorable
+from outdial_runtime.outcome import DeadLetter, Outcome, RetryLater
 from outdial_runtime.requests import NotReady
 from outdial_runtime.service import Answer, Request
 
@@ -16,7 +16,7 @@ Input = TypeVar("Input")
 
 
 def retried(handler: Callable[[Input, Deps], Awaitable[Outcome]]) -> Callable[[Input, Deps], Awaitable[Outcome]]:
-    """A message or tick comes again: nothing of it was committed."""
+    """A message or tick comes again: nothing of it was committed. One that can never be stored is a dead letter."""
 
     @wraps(handler)
     async def with_retry(message: Input, deps: Deps) -> Outcome:
@@ -24,6 +24,8 @@ def retried(handler: Callable[[Input, Deps], Awaitable[Outcome]]) -> Callable[[I
             return await handler(message, deps)
         except StoreUnavailable:
             return RetryLater("STORE_UNAVAILABLE", 1.0)
+        except Unstorable:
+            return DeadLetter("UNSTORABLE", "a text holds what no text may: NUL")
 
     return with_retry
 
@@ -50,5 +52,7 @@ def unavailable(handler: Callable[[Request, Deps], Awaitable[Answer]]) -> Callab
             return await handler(request, deps)
         except StoreUnavailable:
             return problem(503, "STORE_UNAVAILABLE", "the gate's database does not answer; nothing was decided")
+        except Unstorable:
+            return problem(422, "UNSTORABLE", "a text of the request holds what no text may: NUL")
 
     return with_problem

@@ -89,6 +89,6 @@ async def get_stats(request: Request, deps: Deps) -> Answer:
 def _json_object(body: Any) -> dict[str, Any] | None:
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

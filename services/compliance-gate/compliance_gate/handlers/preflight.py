@@ -38,7 +38,7 @@ async def post_preflight(request: Request, deps: Deps) -> Answer:
         body = json.loads(request.message)
         call = _call(body["campaign"])
         candidates = [_candidate(row) for row in body["leads"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         detail = f"want campaign (campaign.yaml as JSON) and leads (rows of a dry run); {type(error).__name__}"
         return problem(422, "BAD_PREFLIGHT", detail)
     results: list[dict[str, Any]] = []
