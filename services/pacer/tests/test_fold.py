@@ -203,7 +203,7 @@ def test_the_end_that_overtakes_every_other_event_counts_the_human_once() -> Non
     assert given is not None
     who = {"agent_id": given.agent_id, "agent_lease_id": given.lease_id}
     end = ended("x", EndClass.CONNECTED, at(9), verdict=Verdict.HUMAN, bridged_at=at(3), **who)
-    late = [
+    late: list[Input] = [
         progress("x", ProgressStage.VERDICT, at(2), verdict=Verdict.HUMAN),
         progress("x", ProgressStage.ASSIGNED, at(2), **who),
         progress("x", ProgressStage.BRIDGED, at(3), **who),
@@ -233,7 +233,7 @@ def test_an_input_that_changes_nothing_leaves_the_state_as_it_was_to_the_last_by
     state = ready()
     dialled(state)
     before = encode(state)
-    nothing = [
+    nothing: list[Input] = [
         Tick(),
         published(document()),
         cleared("x", at(1.5)),

@@ -302,7 +302,7 @@ class World:
         draw = self.chance.random()
         if draw < p:
             verdict_at = t + pdd + self.chance.uniform(1, 5) + self.chance.uniform(1.0, 1.8)
-            self.later(verdict_at, lambda when: self.human(dial, when, when + 1.4))
+            self.later(verdict_at, lambda when: self.human(dial, when, when + 0.8))
             return
         rest = (draw - p) / (1 - p)
         if rest < 0.36:

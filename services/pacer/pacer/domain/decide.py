@@ -25,6 +25,8 @@ from pacer.domain.policy import (
 from pacer.domain.state import Campaign, Offer, TeamState
 
 DIAL_LIVES_SECONDS = 5.0
+CALLS_PER_SECOND_SHARE = 2
+"""Agents per call that may start within a second."""
 RETURNED_WITH_SECONDS = 3.0
 """An offer whose clearance ends sooner is given back rather than dialled."""
 
@@ -100,7 +102,7 @@ def _pace(draft: _Draft, campaign: Campaign) -> Reason:
     view = outlook(state, campaign, len(free), draft.now, extra=len(draft.dials))
     room = int(document.max_lines_per_agent * draft.on_duty) - len(state.calls) - len(draft.dials)
     allowed = _allowed(draft, campaign, mode, view)
-    calls = max(min(allowed, room, ceil(draft.on_duty / 4)), 0)
+    calls = max(min(allowed, room, _burst(draft)), 0)
     reason = Reason(
         binding=Binding.DIALING,
         mode=mode,
@@ -114,7 +116,14 @@ def _pace(draft: _Draft, campaign: Campaign) -> Reason:
     )
     if calls:
         return replace(reason, binding=_place(draft, campaign, document, mode, calls) or Binding.DIALING)
-    return replace(reason, binding=_idle(reason, full=allowed > 0))
+    return replace(reason, binding=_idle(reason, full=allowed > 0 and room <= 0))
+
+
+def _burst(draft: _Draft) -> int:
+    """Calls that may start now: half as many as agents each second, so that nobody sees a wall of calls."""
+    since = draft.now - timedelta(seconds=1)
+    started = sum(call.dialled_at > since for call in draft.state.calls.values()) + len(draft.dials)
+    return ceil(draft.on_duty / CALLS_PER_SECOND_SHARE) - started
 
 
 def bar(state: TeamState, campaign: Campaign) -> Binding | None:

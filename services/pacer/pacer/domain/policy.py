@@ -34,8 +34,9 @@ from pacer.domain.agents import Agent, Duty
 from pacer.domain.bindings import Binding
 from pacer.domain.state import Call, Campaign, TeamState
 
-PATIENCE_SECONDS = 1.2
-"""How long a person may wait for an agent: 2.0 s of the law, less the bridge and a margin."""
+PATIENCE_SECONDS = 0.8
+"""How long a person may wait for an agent after the verdict: 2.0 s of the law from the end of the greeting, less the
+verdict's own time and the bridge."""
 FULL_RISK = 2.5
 """Most that the affordable risk may exceed the campaign's limit, while the budget is fresh."""
 BUDGET_SCALE_CALLS = 1.5
