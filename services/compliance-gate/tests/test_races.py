@@ -9,7 +9,7 @@ import pytest
 
 from compliance_gate.handlers.offers import lapse_expired
 from compliance_gate.handlers.suppressions import suppress
-from compliance_gate.ports import StoreUnavailable
+from compliance_gate.ports import StoreUnavailable, Unstorable
 from outdial_contracts.rpc import outdial_pb2 as pb
 from outdial_runtime.service import TickInput
 
@@ -92,3 +92,9 @@ async def test_database_away_fails_closed(gate: Any, a: Any) -> None:
     await gate.pool.execute("ALTER TABLE gone RENAME TO ledger_records")
     assert await gate.closed(cleared.attempt_id) == []
     assert (await gate.redeem(gate.asking(cleared))).HasField("granted")
+
+
+async def test_a_text_that_can_never_be_stored_is_not_tried_again(gate: Any, a: Any) -> None:
+    """A NUL in a CRM's id would otherwise hold up its partition for good."""
+    with pytest.raises(Unstorable):
+        await gate.clear(a.offer(attempt_id="a\x00b"))
