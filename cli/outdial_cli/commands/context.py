@@ -48,10 +48,10 @@ def careful(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except (*MENDABLE, ValueError) as error:
             fail(str(error))
+        except (httpx.HTTPError, KafkaException, ConnectionError, TimeoutError) as error:
+            fail(f"the stack does not answer ({type(error).__name__}); is it up? see `outdial up`")
         except OSError as error:
             fail(f"{error.filename or 'this machine'}: {error.strerror or error}")
-        except (httpx.HTTPError, KafkaException) as error:
-            fail(f"the stack does not answer ({type(error).__name__}); is it up? see `outdial up`")
 
     return wrapped
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import typer
@@ -15,6 +16,7 @@ from outdial_cli.stack.layout import StackState
 from outdial_contracts.topics import TOPICS
 
 app = typer.Typer(help="Messages that could not be handled.", no_args_is_help=True)
+CONNECT_SECONDS = 5.0
 DEAD_HEADERS = ("dead_reason", "dead_detail", "dead_topic", "dead_partition", "dead_offset", "dead_service")
 
 
@@ -73,6 +75,8 @@ def dead_replay(
 def _dead(state: StackState, topic: str | None) -> list[Record]:
     if topic is not None and (topic not in TOPICS or TOPICS[topic].dead_letter is None):
         raise ValueError(f"{topic} is no topic with dead letters")
+    host, _, port = state.bootstrap.split(",")[0].rpartition(":")
+    socket.create_connection((host, int(port)), CONNECT_SECONDS).close()  # Kafka's client would log, and never give up
     wanted = [TOPICS[topic].dead_letter] if topic else [t.dead_letter for t in TOPICS.values()]
     found = TopicReader(state.bootstrap, state.topic_prefix).read([name for name in wanted if name])
     return [record for records in found.values() for record in records]
