@@ -17,10 +17,17 @@ def send(pid: int, number: signal.Signals) -> None:
 
 
 def ended(pid: int, timeout_seconds: float) -> bool:
-    """Waits until the process is gone; False when it still runs."""
+    """Waits until the process is gone or its parent's to bury; False when it still runs."""
     deadline = time.monotonic() + timeout_seconds
-    while Path(f"/proc/{pid}").exists():
+    while _runs(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)
     return True
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
