@@ -90,9 +90,9 @@ class Stack:
 
     def start(self) -> None:
         """Infrastructure, topics, keys, then all services at once; returns when every one is ready."""
+        self._infra.start()
         for log in (self.carrier_log, self.agents_log):
             log.unlink(missing_ok=True)
-        self._infra.start()
         create_topics(self.bootstrap, topic_specs(), self.topic_prefix)
         self._make_keys()
         settings = self._settings()
