@@ -118,7 +118,10 @@ async def _open(config: Config, toolkit: Toolkit) -> AsyncIterator[Deps]:
         await asyncio.sleep(0)  # it begins, so that closing finds it running
         closing.callback(pump.close)
         closing.push_async_callback(work.cut_off)
-        yield deps
+        try:
+            yield deps
+        finally:
+            deps.standing.draining = True  # a phone that calls while we close is refused
 
 
 class _Work:

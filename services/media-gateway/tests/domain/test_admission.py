@@ -99,7 +99,7 @@ def _with_host(host: str) -> Route:
     ],
 )
 def test_each_limit_refuses_with_its_own_reason(changes: dict[str, Any], reason: DialRefusal) -> None:
-    arguments = {"dial": DIAL, "claims": CLAIMS, "route": ROUTE, "limits": LIMITS} | changes
+    arguments: dict[str, Any] = {"dial": DIAL, "claims": CLAIMS, "route": ROUTE, "limits": LIMITS} | changes
     assert refusal_of(**arguments) is reason
 
 

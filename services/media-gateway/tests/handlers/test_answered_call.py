@@ -46,7 +46,7 @@ async def test_person_is_bridged_to_the_assigned_agent(answerer: Answerer) -> No
         w.media.on_verdict(verdict(answerer))
         await settle(0.1)
         assert call.state is CallState.BRIDGED
-        assert phone.peer is w.media.legs[0]
+        assert w.media.legs[0].peer is phone
         assert w.deps.standing.legs.by_id[AGENT.leg_id].attempt_id == call.dial.attempt_id
         line.bye()
         ended = await w.ended()

@@ -56,12 +56,12 @@ class World:
         self.deps = Deps(
             config=config(),
             clock=FakeClock(),
-            chance=SimpleNamespace(token=lambda: next(tokens)),  # type: ignore[arg-type]
+            chance=SimpleNamespace(token=lambda: next(tokens)),
             outbox=self.outbox,
             boot_id="boot-1",
             gate=self.gate,
             router=self.router,
-            clearances=SimpleNamespace(claims=lambda token: self.claims if token == "signed" else None),  # type: ignore[arg-type]
+            clearances=SimpleNamespace(claims=lambda token: self.claims if token == "signed" else None),
             trunks=self.trunks,
             phones=self.phones,
             media=self.media,
