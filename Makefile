@@ -44,7 +44,7 @@ contracts-check: setup
 	@$(BIN)/python -m tools.contracts check
 
 fast: setup
-	@$(BIN)/pytest -q -m "$(FAST)"
+	@$(BIN)/pytest -q -n 2 -m "$(FAST)"
 
 test: setup  ## pass every test but those against peers; starts the stack they share
 	@$(BIN)/pytest -q -m "not peers"
