@@ -245,3 +245,24 @@ def test_an_input_that_changes_nothing_leaves_the_state_as_it_was_to_the_last_by
     ]
     give(state, 1.6, nothing)
     assert encode(state) == before
+
+
+@pytest.mark.parametrize(("listed", "lives"), [(("x",), True), ((), False)])
+def test_a_call_lives_as_long_as_its_gateway_lists_it(listed: tuple[str, ...], lives: bool) -> None:
+    state = ready()
+    dialled(state)
+    give(state, 1.5, [closed("x", at(1.5))])
+    for seconds in range(2, 40, 2):
+        give(state, float(seconds), [capacity(at(seconds), live=listed), Tick()])
+    assert ("x" in state.calls) is lives
+
+
+def test_a_dial_of_which_nothing_is_heard_frees_its_channel() -> None:
+    state = ready()
+    dialled(state)
+    for seconds in (5.0, 10.0, 15.0, 20.9):
+        state.gateways["g0"].heard_at = at(seconds)
+        give(state, seconds, [Tick()])
+        assert "x" in state.calls
+    give(state, 21.1, [Tick()])
+    assert not state.calls

@@ -12,8 +12,10 @@ from outdial_contracts import codec
 from outdial_contracts.base import Event
 from outdial_contracts.events import (
     AgentAvailability,
+    BlockReason,
     CallDial,
     CampaignState,
+    ComplianceBlocked,
     JournalKind,
     PacingDemand,
     PacingJournal,
@@ -30,12 +32,18 @@ from pacer.config import Config, ConfigError
 from pacer.domain.recovery import Entry, replay
 from pacer.handlers.assigning import on_assign
 from pacer.handlers.owning import TeamPartitions
-from pacer.handlers.team_events import on_agent_leg, on_agent_state, on_call_progress, on_compliance_cleared
+from pacer.handlers.team_events import (
+    on_agent_leg,
+    on_agent_state,
+    on_call_progress,
+    on_compliance_blocked,
+    on_compliance_cleared,
+)
 from pacer.handlers.ticks import on_pacing
 from pacer.handlers.world_events import on_campaign_published, on_gateway_capacity
 from pacer.ports import Deps
 
-from .world import agent_leg, agent_state, at, capacity, cleared, document, progress, published
+from .world import agent_leg, agent_state, at, capacity, cleared, document, ids, progress, published
 
 CONFIG = Config(owner_id="pacer-0", address="127.0.0.1:7003", snapshot_every_records=50)
 WORLD = (published(document()), published(None, CampaignState.RUNNING))
@@ -207,15 +215,19 @@ async def test_the_decision_is_in_the_first_stage_and_the_dial_in_the_second() -
     assert any(isinstance(e, Emit) and isinstance(e.event, CallDial) for e in outcome.then)
 
 
-async def test_a_redelivered_input_is_skipped() -> None:
+async def test_a_redelivered_input_is_counted_once_also_by_the_next_owner() -> None:
     journal = FakeJournal()
     deps = await staffed(journal)
-    message = received(cleared("x", at(1)), 0, 1.0)
-    await written(journal, await on_compliance_cleared(message, deps))
-    again = await on_compliance_cleared(message, deps)
-    assert isinstance(again, Publish)
-    assert not again.events
-    assert not again.then
+    blocked = ComplianceBlocked(**ids("b"), epoch=0, rule_pack="1", blocked_at=at(1), reasons=(BlockReason.DNC_LISTED,))
+    message = received(blocked, 3, 1.0)
+    await written(journal, await on_compliance_blocked(message, deps))
+    assert await on_compliance_blocked(message, deps) == Publish()
+    after = owner(journal, "p1")
+    await TeamPartitions().on_assigned(frozenset({0}), after)
+    assert await on_compliance_blocked(message, after) == Publish()
+    for holder in (deps, after):
+        supply = holder.owned.partitions[0].teams["blue"].campaigns["C1"].supply
+        assert supply.blocks == {"DNC_LISTED": 1}
 
 
 async def test_a_tick_that_does_nothing_leaves_no_record() -> None:
