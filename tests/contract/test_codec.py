@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from outdial_contracts.codec import CodecError, UnknownSchema, WrongTopic, decode, encode
+from outdial_contracts.events import LeadSubmitted, LineType, Phone
 from outdial_contracts.registry import SCHEMAS
 from outdial_contracts.topics import TOPICS
 from outdial_testing.examples import load_examples
@@ -50,3 +53,18 @@ def test_refusal_does_not_repeat_the_content() -> None:
     with pytest.raises(CodecError) as refused:
         decode(data[:-3], "lead.submitted")
     assert "+1" not in str(refused.value)
+
+
+def test_text_with_a_nul_is_refused_wherever_it_stands() -> None:
+    """PostgreSQL holds none: the event would stop every consumer that stores it, again and again."""
+    lead = load_examples("lead.submitted")[0]
+    assert isinstance(lead, LeadSubmitted)
+    for bad in (
+        replace(lead, person_id="a\x00b"),
+        replace(lead, attributes={"plan": "\x00"}),
+        replace(lead, attributes={"\x00": "basic"}),
+        replace(lead, phones=(Phone(number="\x00", default_region="US", line_type=LineType.UNKNOWN),)),
+    ):
+        with pytest.raises(CodecError, match="NUL") as refused:
+            decode(encode(bad), "lead.submitted")
+        assert refused.value.reason == "MALFORMED"

@@ -56,7 +56,7 @@ def decode(data: bytes, topic: str) -> Event:
     Raises:
         UnknownSchema: the id is not in the registry.
         WrongTopic: the id belongs to another topic.
-        CodecError: not the wire format, truncated, or trailing bytes.
+        CodecError: not the wire format, truncated, trailing bytes, or a NUL in a text.
     """
     if len(data) < 5 or data[0] != MAGIC:
         raise CodecError(f"not the wire format: {len(data)} bytes")
@@ -78,7 +78,18 @@ def _read(data: bytes, schema_id: int, topic: str) -> dict[str, Any]:
         raise CodecError(f"{topic}: {type(error).__name__} while reading {len(data)} bytes") from error
     if body.read(1) or not isinstance(record, dict):
         raise CodecError(f"{topic}: bytes after the record")
+    if _holds_nul(record):
+        raise CodecError(f"{topic}: a text holds a NUL")
     return record
+
+
+def _holds_nul(value: object) -> bool:
+    """Avro allows U+0000 in a text, PostgreSQL does not: such an event would stop every consumer that stores it."""
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(item) for pair in value.items() for item in pair)
+    return isinstance(value, list) and any(map(_holds_nul, value))
 
 
 @cache
