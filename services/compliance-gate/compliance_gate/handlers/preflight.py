@@ -19,6 +19,7 @@ from outdial_contracts.events import Address, CallMode, Consent, ConsentLevel, L
 from outdial_runtime.service import Answer, HttpReply, Request
 
 MODES = {"preview": CallMode.LIVE_MANUAL}
+PLACES = ("country", "region", "postal_code", "time_zone")
 TIMES = ("granted_at", "expires_at", "revoked_at", "captured_at")
 
 
@@ -92,10 +93,10 @@ def _call(campaign: Mapping[str, Any]) -> Call:
 def _candidate(row: Mapping[str, Any]) -> Candidate:
     address = row.get("address") or {}
     lead = Lead(
-        phone=row["phone"],
+        phone=_text(row["phone"]),
         line_type=LineType(str(row.get("line_type") or "unknown").upper()),
         consumer=bool(row.get("consumer", True)),
-        address=Address(**{k: address.get(k) for k in ("country", "region", "postal_code", "time_zone")}),
+        address=Address(**{k: _text(v) for k in PLACES if (v := address.get(k)) is not None}),
     )
     return Candidate(
         lead_id=str(row["lead_id"]),
@@ -106,7 +107,7 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
 
 
 def _consent(row: Mapping[str, Any]) -> Consent:
-    times = {name: datetime.fromisoformat(row[name]) if row.get(name) else None for name in TIMES}
+    times = {name: _time(row[name]) if row.get(name) else None for name in TIMES}
     return Consent.from_record(
         {
             **{name: row.get(name) for name in ("consent_id", "source", "ip", "text_sha256")},
@@ -117,3 +118,16 @@ def _consent(row: Mapping[str, Any]) -> Consent:
             "level": ConsentLevel(str(row["level"]).upper()).value,
         }
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _time(value: str) -> datetime:
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return time
