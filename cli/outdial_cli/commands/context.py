@@ -22,7 +22,7 @@ from outdial_cli.embedded.leftovers import DataDirInUse
 from outdial_cli.embedded.postgres import SqlFailed
 from outdial_cli.embedded.process import ChildFailed
 from outdial_cli.embedded.topics import TopicMismatch
-from outdial_cli.stack.layout import NoStack, StackState, load
+from outdial_cli.stack.layout import STACK_FILE, NoStack, StackState, load
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,7 +58,11 @@ def careful(command: Callable[P, R]) -> Callable[P, R]:
 
 def running(data_dir: Path) -> StackState:
     """The stack that `outdial up` left running. Raises NoStack."""
-    return load(data_dir / UP_FOLDER)
+    folder = data_dir / UP_FOLDER
+    try:
+        return load(folder)
+    except (ValueError, KeyError, TypeError):
+        raise NoStack(f"{folder / STACK_FILE} is damaged; end `outdial up` and start it again") from None
 
 
 def services_of(data_dir: Path) -> Services:
