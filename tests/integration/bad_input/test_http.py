@@ -163,6 +163,7 @@ def test_other_doors_answer_a_wrong_shape_with_a_problem(hand: StandIn, service:
         {"address": {"region": 5, "time_zone": "Mars/Olympus"}},
         {"consents": [{"level": "SWORN"}]},
         {"consents": "none"},
+        {"consents": [{"seller_id": "S1", "purpose": "any", "level": "PEWC", "granted_at": "2026-01-01T00:00:00"}]},
         {"line_type": "SATELLITE"},
         {"consumer": "perhaps"},
         {"score": []},
