@@ -96,7 +96,7 @@ def test_span_of_a_failure_keeps_the_type_and_not_the_text(traced: Traced) -> No
         raise ValueError("+12125550123")
     span = traced.finished()["lead.ready process"]
     assert not span.status.is_ok
-    assert "555" not in f"{span.status.description} {span.to_json()}"
+    assert "2125550123" not in f"{span.status.description} {span.to_json()}"  # ids and times are digits too
 
 
 @pytest.mark.parametrize("bad", [None, "", "00-0-0-01", f"00-{'0' * 32}-00000000000000aa-01", f"01-{TRACE}-aa"])
