@@ -78,6 +78,8 @@ class Reading:
     """Without the deployment's prefix."""
     ordinal: int = 0
     """Partition of a PINNED read."""
+    lazy_commit: bool = False
+    """Commits may follow in the background, a moment later; not where offsets also leave by a transaction."""
 
 
 class BrokerError(Exception):
@@ -102,7 +104,7 @@ class Consumer(Protocol):
         """Waits at most `timeout_seconds` for the first message or rebalance."""
 
     async def commit(self, offsets: Offsets) -> None:
-        """Commits synchronously.
+        """Commits synchronously; a `lazy_commit` reading within a moment, and before partitions go or it closes.
 
         Raises:
             CommitRejected: not the owner any more.

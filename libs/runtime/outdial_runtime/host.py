@@ -121,7 +121,13 @@ class Host:
         self, read: Read, subscriptions: Mapping[str, Subscription], delivery: Delivery, ticks: Sequence[Tick]
     ) -> Loop:
         group = self._service.name if read is Read.GROUP else f"{self._service.name}.{read.value}"
-        reading = Reading(read=read, topics=tuple(subscriptions), group=group, ordinal=self._config.ordinal)
+        reading = Reading(
+            read=read,
+            topics=tuple(subscriptions),
+            group=group,
+            ordinal=self._config.ordinal,
+            lazy_commit=isinstance(delivery, AtLeastOnce),
+        )
         return Loop(
             around=self._around,
             name=read.value,

@@ -25,6 +25,8 @@ from outdial_runtime.service import Read
 T = TypeVar("T")
 METADATA_SECONDS = 15.0
 SESSION_TIMEOUT_MS = 6000
+LAZY_COMMIT_MS = 200
+"""What a crash may repeat more; a commit for every message was a third of all CPU (bench/RESULTS.md)."""
 LOST = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
@@ -89,7 +91,8 @@ class KafkaConsumer:
         self._settings = {
             **common_settings(bootstrap),
             "group.id": prefix + reading.group,
-            "enable.auto.commit": False,
+            "enable.auto.commit": reading.lazy_commit,
+            "auto.commit.interval.ms": LAZY_COMMIT_MS,
             "enable.auto.offset.store": False,
             "enable.partition.eof": reading.read is Read.WHOLE,
             "auto.offset.reset": "earliest",
@@ -186,8 +189,13 @@ class KafkaConsumer:
             self._messages.append(to_message(raw, self._prefix))
 
     def _commit(self, offsets: Offsets) -> None:
+        """Lazily, librdkafka commits what is stored: at its interval, when partitions are revoked, and at the close."""
+        positions = self.confluent_offsets(offsets)
         try:
-            self._client.commit(offsets=self.confluent_offsets(offsets), asynchronous=False)
+            if self._reading.lazy_commit:
+                self._client.store_offsets(offsets=positions)
+            else:
+                self._client.commit(offsets=positions, asynchronous=False)
         except KafkaException as error:
             code = error.args[0]
             kind = CommitRejected if code.code() in LOST else BrokerError
