@@ -133,6 +133,25 @@ def test_an_offer_refused_for_anything_else_is_given_back(reason: DialRefusal) -
     assert not state.calls
 
 
+def test_an_offer_that_the_gate_did_not_answer_for_is_given_back() -> None:
+    state = ready()
+    take(state, cleared("a", at(1)), 1.0)
+    end = ended("a", EndClass.NOT_DIALLED, at(2), dialled=False)
+    decision = take(state, end, 2.0).decision
+    assert decision is not None
+    assert decision.returned == ("a",)
+    assert not state.calls
+
+
+def test_a_redeemed_call_that_was_not_dialled_is_over() -> None:
+    state = ready()
+    take(state, cleared("a", at(1)), 1.0)
+    take(state, closed("a", at(1), CloseOutcome.REDEEMED), 1.5)
+    decision = take(state, ended("a", EndClass.NOT_DIALLED, at(2), dialled=False), 2.0).decision
+    assert decision is None or "a" not in decision.returned
+    assert "a" in state.done
+
+
 def test_a_refusal_of_an_earlier_lease_changes_nothing() -> None:
     state = ready()
     dialled(state)

@@ -118,6 +118,10 @@ def on_ended(state: TeamState, event: CallEnded, now: datetime) -> bool:
         if had_it and agent.duty in (Duty.RESERVED, Duty.TALKING):
             end_call(agent, event.ended_at, now)
     drop_call(state, call, now)
+    if not event.dialled and call.stage < CallStage.REDEEMED:
+        # Maybe redeemed, surely not dialled: given back, the gate closes it now unless it redeemed it.
+        del state.done[event.attempt_id]
+        state.unwanted[event.attempt_id] = call.offer
     return True
 
 
