@@ -94,7 +94,7 @@ FORGERIES: dict[str, Forge] = {
     "no signature": lambda token, _: token.rpartition(".")[0] + ".",
     "another attempt's clearance": lambda _, other: other.token,
     "no token at all": lambda *_: "",
-    "noise": lambda *_: "a.b.c\u00e4\x00",
+    "noise": lambda *_: "a.b.c\u00e4",
 }
 
 
