@@ -145,15 +145,39 @@ class Loop:
 
     async def _handle(self, messages: Sequence[Message], deps: Any) -> None:
         part = _Part(started=self._around.clock.monotonic())
-        for index, message in enumerate(messages):
-            if not self._schedule.is_held(message.source):
-                part.firsts.setdefault(message.source, message.offset)
-                await self._one(message, part, deps)
-            last = index == len(messages) - 1
-            if last or self._around.clock.monotonic() - part.started > DELIVER_AFTER_SECONDS:
-                if not await self._deliver(part, messages[index + 1 :]):
+        done = 0
+        while done < len(messages):
+            group = self._group(messages, done)
+            done += len(group)
+            await self._side_by_side([m for m in group if not self._schedule.is_held(m.source)], part, deps)
+            if done == len(messages) or self._around.clock.monotonic() - part.started > DELIVER_AFTER_SECONDS:
+                if not await self._deliver(part, messages[done:]):
                     return
                 part = _Part(started=self._around.clock.monotonic())
+
+    def _group(self, messages: Sequence[Message], start: int) -> Sequence[Message]:
+        """The next messages that may be handled at once: of one topic that allows it, no key twice."""
+        topic, keys = messages[start].topic, {messages[start].key}
+        end = start + 1
+        for message in messages[end : start + self._subscriptions[topic].side_by_side]:
+            if message.topic != topic or message.key in keys:
+                break
+            keys.add(message.key)
+            end += 1
+        return messages[start:end]
+
+    async def _side_by_side(self, group: Sequence[Message], part: _Part, deps: Any) -> None:
+        for message in group:
+            part.firsts.setdefault(message.source, message.offset)
+        if len(group) == 1:
+            await self._one(group[0], part, deps)
+            return
+        tasks: list[asyncio.Task[None]] = []
+        for message in group:
+            tasks.append(asyncio.create_task(self._one(message, part, deps, tasks[-1] if tasks else None)))
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
 
     async def _deliver(self, part: _Part, unseen: Sequence[Message]) -> bool:
         """Delivers and commits; when partitions had gone, goes back to what is not done wherever it is still ours."""
@@ -168,7 +192,8 @@ class Loop:
             return False
         return True
 
-    async def _one(self, message: Message, part: _Part, deps: Any) -> None:
+    async def _one(self, message: Message, part: _Part, deps: Any, before: asyncio.Task[None] | None = None) -> None:
+        """Handles it; what came of it is collected after `before` is, so that offsets and outcomes keep their order."""
         parsed = parse(message)
         event, headers = parsed if isinstance(parsed, tuple) else (None, None)
         attributes: dict[str, str | int] = {
@@ -186,6 +211,10 @@ class Loop:
                 outcome: Outcome = parsed
             else:
                 outcome = await self._call(message, event, headers, deps)
+            if before is not None:
+                await before
+            if self._schedule.is_held(message.source):
+                return  # one before it was put off, so this one comes again
             await self._collect(message, outcome, headers.id if headers else "", part, span)
 
     async def _call(self, message: Message, event: Event, headers: EventHeaders, deps: Any) -> Outcome:

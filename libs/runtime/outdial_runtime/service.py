@@ -67,6 +67,8 @@ class Subscription:
 
     handler: Callable[[Received[Any], Any], Awaitable[Outcome]]
     read: Read = Read.GROUP
+    side_by_side: int = 1
+    """How many polled messages of different keys are handled at once; for handlers that share nothing but a store."""
 
 
 @dataclass(frozen=True, kw_only=True)

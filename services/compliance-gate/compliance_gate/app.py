@@ -39,9 +39,11 @@ from outdial_runtime.service import GrpcMethod, HttpRoute, Read, Service, Subscr
 NAME = "compliance-gate"
 MIGRATIONS = Path(str(resources.files("compliance_gate") / "migrations"))
 STATEMENT_TIMEOUT_SECONDS = 5.0
+OFFERS_AT_ONCE = 6
+"""Their transactions meet only in the ledger's chain; the pool keeps connections for Redeem."""
 
 SUBSCRIPTIONS: dict[type[Event], Subscription] = {
-    LeadReady: Subscription(handler=retried(offers.on_lead_ready)),
+    LeadReady: Subscription(handler=retried(offers.on_lead_ready), side_by_side=OFFERS_AT_ONCE),
     OfferReturned: Subscription(handler=retried(offers.on_offer_returned)),
     CallDisposition: Subscription(handler=retried(on_call_disposition)),
     SuppressionSubmitted: Subscription(handler=retried(on_suppression_submitted)),
