@@ -119,7 +119,8 @@ def _timed(
         _produce(producer, target, batch)
         after_batch(consumer, producer)
         copied += len(batch)
-    producer.flush(WAIT_SECONDS)
+    if producer.flush(WAIT_SECONDS):
+        raise RuntimeError("the broker did not acknowledge every record of the raw copy")
     return (count - first) / (time.perf_counter() - started)
 
 
