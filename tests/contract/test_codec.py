@@ -68,3 +68,13 @@ def test_text_with_a_nul_is_refused_wherever_it_stands() -> None:
         with pytest.raises(CodecError, match="NUL") as refused:
             decode(encode(bad), "lead.submitted")
         assert refused.value.reason == "MALFORMED"
+
+
+@pytest.mark.parametrize("name", ["attempt_id", "lead_id"])
+@pytest.mark.parametrize("bad", ["", "7", "0F8B5F3E-5A2C-5D0B-9D5E-3C1F6A7B8C9D", "g" * 36])
+def test_id_that_is_no_uuid_is_refused_by_name_and_length_only(name: str, bad: str) -> None:
+    topic = "call.disposition"
+    event = replace(load_examples(topic)[0], **{name: bad})
+    with pytest.raises(CodecError, match=f"{name} is no UUID but {len(bad)} characters") as refused:
+        decode(encode(event), topic)
+    assert refused.value.reason == "MALFORMED"

@@ -48,6 +48,7 @@ def campaign_state(
 def leads_import(
     file: Path = typer.Argument(help="leads.csv"),
     campaign_id: str = typer.Option(..., "--campaign", help="Campaign id."),
+    source: str = typer.Option("csv", "--source", help="Who submits: a lead's identity is source and lead_id."),
     data_dir: Path = DataDir,
     as_json: bool = AsJson,
 ) -> None:
@@ -55,7 +56,7 @@ def leads_import(
 
     Example: outdial leads import examples/leads.csv --campaign spring-renewal
     """
-    done = services_of(data_dir).import_leads(file, campaign_id, dry_run=False)
+    done = services_of(data_dir).import_leads(file, campaign_id, dry_run=False, source=source)
     if as_json:
         print_json(done)
         return

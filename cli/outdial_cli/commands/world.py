@@ -15,7 +15,7 @@ from outdial_cli.embedded.leftovers import DataDirInUse, DirectoryLock
 from outdial_cli.stack.environment import RunClock
 from outdial_cli.stack.layout import STACK_FILE, NoStack, save
 from outdial_cli.stack.processes import ended, send
-from outdial_cli.stack.stack import Stack, StackOptions
+from outdial_cli.stack.stack import PROMPTS, Stack, StackOptions
 
 EXAMPLES = Path("examples")
 DOWN_SECONDS = 60.0
@@ -60,6 +60,8 @@ def up(
     world: Path | None = typer.Option(None, "--world", help="Also run the simulated carrier and agents of a scenario."),
     campaign_id: str = typer.Option("spring-renewal", "--campaign", help="Campaign its agents take."),
     team_id: str = typer.Option("blue", "--team", help="Their team."),
+    carrier_port: int = typer.Option(5080, help="Where the simulated carrier listens, as in examples/route.yaml."),
+    prompts: Path = typer.Option(PROMPTS, help="Folder of the safe-harbour messages."),
     data_dir: Path = DataDir,
 ) -> None:
     """Leave the stack running for a CRM, until Ctrl-C or `outdial down`.
@@ -69,7 +71,14 @@ def up(
     folder = data_dir / UP_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     clock = RunClock(start=clock_start, origin_seconds=time.monotonic())
-    options = StackOptions(data_dir=folder, cache_dir=data_dir / "cache", clock=clock, fresh=False)
+    options = StackOptions(
+        data_dir=folder,
+        cache_dir=data_dir / "cache",
+        clock=clock,
+        prompts_dir=prompts,
+        carrier_sip_port=carrier_port,
+        fresh=False,
+    )
     stack = Stack(options, print)
     try:
         stack.start()

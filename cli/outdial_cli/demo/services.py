@@ -11,6 +11,7 @@ import httpx
 from outdial_cli.stack.layout import Addresses
 
 SECONDS = 30.0
+DEMO_SOURCE = "demo-crm"
 
 
 class Refused(Exception):
@@ -45,9 +46,9 @@ class Services:
         headers = {"content-type": "text/csv"}
         return self._post("compliance-gate", "/v1/suppressions", content=csv.read_bytes(), headers=headers)
 
-    def import_leads(self, csv: Path, campaign_id: str, *, dry_run: bool) -> dict[str, Any]:
+    def import_leads(self, csv: Path, campaign_id: str, *, dry_run: bool, source: str = DEMO_SOURCE) -> dict[str, Any]:
         """A leads.csv; {rows, leads, rejected, errors} and, dry, the valid leads."""
-        params = {"campaign_id": campaign_id, "source": "demo-crm", "dry_run": str(dry_run).lower()}
+        params = {"campaign_id": campaign_id, "source": source, "dry_run": str(dry_run).lower()}
         headers = {"content-type": "text/csv"}
         return self._post("lead-router", "/v1/imports", content=csv.read_bytes(), headers=headers, params=params)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from outdial_cli.config import Config, child_environment
@@ -39,6 +41,8 @@ class StackOptions:
     clock: RunClock = field(default_factory=RunClock)
     topic_prefix: str = ""
     prompts_dir: Path = PROMPTS
+    carrier_sip_port: int | None = None
+    """Where the simulated carrier listens; None takes a free port."""
     fresh: bool = True
     """Begin with empty topics and databases; False goes on with what an earlier run left."""
 
@@ -54,9 +58,15 @@ class Stack:
         self._world: dict[str, Child] = {}
         self._stopping = threading.Event()
         self.addresses: Addresses = new_addresses()
-        self.secrets: Secrets = kept_secrets(options.data_dir, fresh=options.fresh)
+        if options.carrier_sip_port is not None:
+            self.addresses = replace(self.addresses, carrier_sip_port=options.carrier_sip_port)
         self.topic_prefix = options.topic_prefix
         self.started_at = time.time()
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """Made or read once the data folder is this stack's own."""
+        return kept_secrets(self._options.data_dir, fresh=self._options.fresh)
 
     @property
     def bootstrap(self) -> str:
@@ -219,7 +229,9 @@ class Stack:
             self._say(f"{phase.name} {phase.detail}")
 
     def _make_keys(self) -> None:
-        if (self.keys_dir / JWKS).exists() and not self._options.fresh:
+        if self._options.fresh:
+            shutil.rmtree(self.keys_dir, ignore_errors=True)
+        if (self.keys_dir / JWKS).exists():
             return
         command = [str(self.tool("compliance-gate")), "keys", "new", "--out", str(self.keys_dir)]
         made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

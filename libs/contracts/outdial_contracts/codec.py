@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,9 @@ from outdial_contracts.events import EVENTS
 from outdial_contracts.registry import SCHEMAS
 
 MAGIC = 0
+UUID_FIELDS = frozenset({"attempt_id", "lead_id"})
+"""UUIDv5 by the contract (identity.py); the trace id is made of them, and stores keep them as such."""
+UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 class CodecError(Exception):
@@ -56,7 +60,7 @@ def decode(data: bytes, topic: str) -> Event:
     Raises:
         UnknownSchema: the id is not in the registry.
         WrongTopic: the id belongs to another topic.
-        CodecError: not the wire format, truncated, trailing bytes, or a NUL in a text.
+        CodecError: not the wire format, truncated, trailing bytes, a NUL in a text, or an id that is no UUID.
     """
     if len(data) < 5 or data[0] != MAGIC:
         raise CodecError(f"not the wire format: {len(data)} bytes")
@@ -80,6 +84,9 @@ def _read(data: bytes, schema_id: int, topic: str) -> dict[str, Any]:
         raise CodecError(f"{topic}: bytes after the record")
     if _holds_nul(record):
         raise CodecError(f"{topic}: a text holds a NUL")
+    for name in UUID_FIELDS & record.keys():
+        if not UUID.fullmatch(record[name]):
+            raise CodecError(f"{topic}: {name} is no UUID but {len(record[name])} characters")
     return record
 
 

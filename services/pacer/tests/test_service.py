@@ -57,6 +57,11 @@ def crew(names: Sequence[str], seconds: float = 0.0) -> list[Event]:
     ]
 
 
+def call(n: int) -> str:
+    """An attempt id that the codec takes."""
+    return f"00000000-0000-5000-8000-{n:012d}"
+
+
 def ask(attempt: str, team: str = "blue") -> pb.AssignRequest:
     return pb.AssignRequest(attempt_id=attempt, campaign_id="C1", team_id=team, gateway_id="g0")
 
@@ -74,10 +79,10 @@ async def test_cleared_offers_are_dialled_asked_for_and_owned_and_replay_decides
     broker.publish(*WORLD)
     async with running(broker) as service:
         await service.advance(0.4)
-        broker.publish(*(cleared(f"x{n}", at(0.4)) for n in range(3)))
+        broker.publish(*(cleared(call(n), at(0.4)) for n in range(3)))
         await service.advance(0.4)
         dials = broker.events(CallDial)
-        assert {d.attempt_id for d in dials} == {"x0", "x1", "x2"}
+        assert {d.attempt_id for d in dials} == {call(0), call(1), call(2)}
         [owner] = {(o.team_id, o.address, o.epoch) for o in broker.events(TeamOwner)}
         assert owner == ("blue", "127.0.0.1:7003", dials[0].owner_epoch)
         assert broker.events(PacingDemand)[-1].wanted_total > 0
@@ -97,22 +102,22 @@ async def test_a_new_owner_knows_who_was_given_and_what_was_dialled() -> None:
     broker = MemoryBroker(VirtualClock(at(0)))
     broker.publish(*WORLD)
     async with running(broker) as service:
-        broker.publish(cleared("x", at(0)))
+        broker.publish(cleared(call(0), at(0)))
         await service.advance(0.2)
-        first = await service.rpc("AgentRouter", "Assign", ask("x"))
+        first = await service.rpc("AgentRouter", "Assign", ask(call(0)))
         epoch = first.assigned.epoch
         await service.kill()
     async with run_in_memory(build_service(CONFIG), broker) as service:
-        again = await service.rpc("AgentRouter", "Assign", ask("x"))
+        again = await service.rpc("AgentRouter", "Assign", ask(call(0)))
         assert again.assigned.lease_id == first.assigned.lease_id
         assert again.assigned.epoch > epoch
         others = [await service.rpc("AgentRouter", "Assign", ask(f"y{n}")) for n in range(6)]
         given = [o.assigned.agent_id for o in others if o.WhichOneof("result") == "assigned"]
         assert len(given) == 5
         assert first.assigned.agent_id not in given
-        broker.publish(cleared("x", at(0.3)))
+        broker.publish(cleared(call(0), at(0.3)))
         await service.advance(1.0)
-    assert [d.attempt_id for d in broker.events(CallDial)] == ["x"]
+    assert [d.attempt_id for d in broker.events(CallDial)] == [call(0)]
     assert {o.epoch for o in broker.events(TeamOwner)} == {epoch, again.assigned.epoch}
 
 
@@ -125,7 +130,7 @@ async def test_snapshots_are_written_and_a_third_owner_recovers_from_them() -> N
             await service.advance(1.0)
     assert any(r.kind is JournalKind.SNAPSHOT for r in broker.events(PacingJournal))
     async with run_in_memory(build_service(CONFIG), broker) as service:
-        reply = await service.rpc("AgentRouter", "Assign", ask("x"))
+        reply = await service.rpc("AgentRouter", "Assign", ask(call(0)))
         assert reply.WhichOneof("result") == "assigned"
 
 
@@ -133,8 +138,8 @@ async def test_assign_says_why_there_is_nobody() -> None:
     broker = MemoryBroker(VirtualClock(at(0)))
     broker.publish(*WORLD)
     async with running(broker, agents=1) as service:
-        assert (await service.rpc("AgentRouter", "Assign", ask("x", "green"))).none.reason == "team_unknown"
-        assert (await service.rpc("AgentRouter", "Assign", ask("x"))).WhichOneof("result") == "assigned"
+        assert (await service.rpc("AgentRouter", "Assign", ask(call(0), "green"))).none.reason == "team_unknown"
+        assert (await service.rpc("AgentRouter", "Assign", ask(call(0)))).WhichOneof("result") == "assigned"
         assert (await service.rpc("AgentRouter", "Assign", ask("y"))).none.reason == "none_free"
 
 
@@ -209,7 +214,7 @@ async def staffed(journal: FakeJournal, name: str = "p0") -> Deps:
 async def test_the_decision_is_in_the_first_stage_and_the_dial_in_the_second() -> None:
     journal = FakeJournal()
     deps = await staffed(journal)
-    outcome = await written(journal, await on_compliance_cleared(received(cleared("x", at(1)), 0, 1.0), deps))
+    outcome = await written(journal, await on_compliance_cleared(received(cleared(call(0), at(1)), 0, 1.0), deps))
     kinds = [e.event.kind for e in outcome.events if isinstance(e, Emit) and isinstance(e.event, PacingJournal)]
     assert kinds == [JournalKind.INPUT, JournalKind.DECISION]
     assert any(isinstance(e, Emit) and isinstance(e.event, CallDial) for e in outcome.then)
@@ -218,7 +223,9 @@ async def test_the_decision_is_in_the_first_stage_and_the_dial_in_the_second() -
 async def test_a_redelivered_input_is_counted_once_also_by_the_next_owner() -> None:
     journal = FakeJournal()
     deps = await staffed(journal)
-    blocked = ComplianceBlocked(**ids("b"), epoch=0, rule_pack="1", blocked_at=at(1), reasons=(BlockReason.DNC_LISTED,))
+    blocked = ComplianceBlocked(
+        **ids(call(1)), epoch=0, rule_pack="1", blocked_at=at(1), reasons=(BlockReason.DNC_LISTED,)
+    )
     message = received(blocked, 3, 1.0)
     await written(journal, await on_compliance_blocked(message, deps))
     assert await on_compliance_blocked(message, deps) == Publish()
@@ -243,7 +250,7 @@ async def test_what_a_stalled_owner_gives_away_after_a_takeover_changes_nothing_
     stalled = await staffed(journal, "p0")
     fresh = owner(journal, "p1")
     await TeamPartitions().on_assigned(frozenset({0}), fresh)
-    late = await on_assign(Request(message=ask("x"), now=at(1), cause="c"), stalled)
+    late = await on_assign(Request(message=ask(call(0)), now=at(1), cause="c"), stalled)
     await written(journal, late.outcome)
     assert late.reply.assigned.epoch < fresh.owned.partitions[0].epoch
     third = owner(journal, "p2")
@@ -268,7 +275,7 @@ async def test_an_input_of_a_partition_that_is_not_ours_comes_again() -> None:
 async def test_revoked_teams_are_forgotten() -> None:
     deps = await staffed(FakeJournal())
     await TeamPartitions().on_revoked(frozenset({0}), deps)
-    answer = await on_assign(Request(message=ask("x"), now=at(1), cause="c"), deps)
+    answer = await on_assign(Request(message=ask(call(0)), now=at(1), cause="c"), deps)
     assert answer.reply.none.reason == "not_owner"
 
 

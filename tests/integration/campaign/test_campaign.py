@@ -156,5 +156,7 @@ def _haystacks(stack: Stack) -> dict[str, str]:
     # Ids and clock readings are random digits; what people put into a span is its name and attributes.
     texts["spans"] = "\n".join(json.dumps([s["name"], s.get("attributes"), s.get("status")]) for s in spans)
     for service in stack.addresses.http_ports:
-        texts[f"metrics {service}"] = httpx.get(f"{stack.addresses.url(service)}/metrics", timeout=10).text
+        metrics = httpx.get(f"{stack.addresses.url(service)}/metrics", timeout=10).text
+        # Names and labels are what people put there; a sample's value may be a clock reading.
+        texts[f"metrics {service}"] = "\n".join(line.rsplit(" ", 1)[0] for line in metrics.splitlines())
     return texts
