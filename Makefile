@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 MEMBERS := libs/contracts libs/runtime libs/testing services/lead-router services/compliance-gate services/pacer services/media-gateway services/disposition services/analytics services/console cli sim
 PACKAGES := libs/contracts/outdial_contracts libs/runtime/outdial_runtime libs/testing/outdial_testing services/lead-router/lead_router services/compliance-gate/compliance_gate services/pacer/pacer services/media-gateway/media_gateway services/disposition/disposition services/analytics/analytics services/console/console cli/outdial_cli sim/outdial_sim tools
-FAST := not stack and not peers and not storm
+FAST := not stack and not peers and not storm and not slow
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
@@ -44,7 +44,7 @@ contracts-check: setup
 	@$(BIN)/python -m tools.contracts check
 
 fast: setup
-	@$(BIN)/pytest -q -n 2 -m "$(FAST)"
+	@$(BIN)/pytest -q -n 2 --dist loadfile -m "$(FAST)"
 
 test: setup  ## pass every test but those against peers; starts the stack they share
 	@$(BIN)/pytest -q -m "not peers"

@@ -23,6 +23,8 @@ from outdial_sim.shifts import recount_shifts
 from outdial_sim.wire import sip
 from outdial_sim.wire.digest import Account, Guard, Verdict
 
+pytestmark = pytest.mark.slow
+
 WAIT_SECONDS = 10.0
 World = Callable[..., Scenario]
 

@@ -10,6 +10,8 @@ import pytest
 from outdial_sim.recount import recount
 from outdial_sim.scenario import Kind, Scenario
 
+pytestmark = pytest.mark.slow
+
 World = Callable[..., Scenario]
 LOUD = bytes([0x10, 0x90] * 80)
 QUIET = b"\xff" * 160

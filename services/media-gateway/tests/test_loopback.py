@@ -60,6 +60,8 @@ from .handlers.fakes import DIAL, ROUTE, TRUNK, FakeOutbox
 from .handlers.test_handlers import received
 from .handlers.world import no_span
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("human", "voicemail", "busy", "sit", "not_found", "unavailable", "no_answer", "dead_air")
 NUMBERS = {kind: f"+1212555{100 + place:04d}" for place, kind in enumerate((*KINDS, "bridged"))}
 PROMPTS = Path(__file__).parents[3] / "examples" / "prompts"

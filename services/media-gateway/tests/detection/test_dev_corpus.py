@@ -20,7 +20,10 @@ from media_gateway.rtp.codec import Codec
 
 MEDIA = Path(__file__).parents[5] / "shared" / "media"
 CORPUS, SCORER = MEDIA / "amd_dev", MEDIA / "score_amd.py"
-pytestmark = pytest.mark.skipif(not SCORER.exists(), reason="needs ../shared/media, the development corpus")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not SCORER.exists(), reason="needs ../shared/media, the development corpus"),
+]
 LABEL_OF_EARLY = {EarlyMedia.REORDER: "busy", EarlyMedia.ANNOUNCEMENT: "machine"}
 
 
