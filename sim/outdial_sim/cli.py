@@ -86,7 +86,7 @@ def _crm_parser(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--phone", help="E.164")
     who.add_argument("--person", help="person_id")
     suppress.add_argument("--seller", default="*", help="seller_id (default: all)")
-    suppress.add_argument("--url", required=True, help="base URL of the service that takes suppressions")
+    suppress.add_argument("--url", required=True, help="base URL of the gate, which takes opt-outs")
     suppress.set_defaults(run=_suppress)
     receive = commands.add_parser("receive", help="keep webhooks (OUTDIAL_WEBHOOK_SECRET checks signatures)")
     receive.add_argument("--host", default="127.0.0.1")

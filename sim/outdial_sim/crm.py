@@ -68,9 +68,9 @@ class CrmClient:
         return answers
 
     def suppress(self, *, phone: str | None, person_id: str | None, seller_id: str) -> int:
-        """Post one opt-out to /v1/suppressions; the final HTTP status."""
+        """Post one opt-out to /v1/opt-outs; the final HTTP status."""
         who = {name: value for name, value in (("phone", phone), ("person_id", person_id)) if value}
-        return self.post("/v1/suppressions", str(uuid.uuid4()), {**who, "seller_id": seller_id, "source": "crm"})
+        return self.post("/v1/opt-outs", str(uuid.uuid4()), {**who, "seller_id": seller_id, "source": "CRM"})
 
     def _try(self, path: str, key: str, document: dict[str, Any]) -> int | None:
         try:

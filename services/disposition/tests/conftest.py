@@ -84,7 +84,7 @@ class Attempt:
     def __init__(self, attempt_id: str = "5f0b6e1e-0000-5000-8000-000000000001") -> None:
         self.attempt_id = attempt_id
         context = ev.Context(
-            lead_id="lead-1",
+            lead_id="6e0f9b1a-7c3d-5e2f-8a4b-1d2c3e4f5a6b",
             attempt_no=1,
             segment=ev.Segment.WARM,
             score_band="0.4-0.6",
