@@ -92,7 +92,7 @@ CONTENTS: dict[str, tuple[Callable[[LeadSubmitted, StandIn], LeadSubmitted], str
     "expired": (lambda lead, hand: replace(lead, expires_at=hand.now() - timedelta(hours=1)), "EXPIRED"),
     "a NUL in a text": (lambda lead, _: replace(lead, first_name="Al\x00ex"), "MALFORMED"),
     "a text too long": (lambda lead, _: replace(lead, first_name="x" * 300), "TOO_LONG"),
-    "a lead_id of its own making": (lambda lead, _: replace(lead, lead_id="not-a-uuid"), "BAD_ENUM"),
+    "a lead_id of its own making": (lambda lead, _: replace(lead, lead_id="not-a-uuid"), "MALFORMED"),
     "unknown action": (lambda lead, _: replace(lead, action=LeadAction.UNKNOWN), "ACTION_UNKNOWN"),
 }
 
