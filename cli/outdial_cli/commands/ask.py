@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx
 import typer
-from rich.console import Console
 
 from outdial_cli.commands.context import (
     AsJson,
@@ -20,7 +19,7 @@ from outdial_cli.commands.context import (
     services_of,
 )
 from outdial_cli.demo.inputs import BadInput
-from outdial_cli.report.render import render_preflight, timeline
+from outdial_cli.report.render import render_preflight, timeline, wide_console
 from outdial_contracts.identity import trace_id
 
 Attempt = typer.Argument(help="attempt_id, as in call.disposition.")
@@ -54,7 +53,7 @@ def trace(attempt: str = Attempt, data_dir: Path = DataDir, as_json: bool = AsJs
     if as_json:
         print_json(spans)
     else:
-        Console().print(timeline(attempt, spans))
+        wide_console(stderr=False).print(timeline(attempt, spans))
 
 
 @careful
@@ -91,7 +90,7 @@ def preflight(
     if as_json:
         print_json({"intake": {k: trial[k] for k in ("rows", "leads", "rejected", "errors")}, "preflight": answer})
     else:
-        render_preflight(trial, answer, Console())
+        render_preflight(trial, answer, wide_console(stderr=False))
 
 
 def _attempt_id(text: str) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import typer
 from confluent_kafka import Producer
-from rich.console import Console
 from rich.table import Table
 
 from outdial_cli.commands.context import AsJson, DataDir, careful, print_json, running
 from outdial_cli.records import Record, TopicReader
+from outdial_cli.report.render import wide_console
 from outdial_cli.stack.layout import StackState
 from outdial_contracts.topics import TOPICS
 
@@ -40,7 +40,7 @@ def dead_list(
         table.add_column(name)
     for row in rows:
         table.add_row(*(str(row[name]) for name in ("topic", "partition", "offset", "reason", "detail", "bytes")))
-    Console().print(table if rows else "no dead letters")
+    wide_console(stderr=False).print(table if rows else "no dead letters")
 
 
 @app.command("replay")

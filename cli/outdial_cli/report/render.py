@@ -17,10 +17,10 @@ TIMELINE_SPANS = 40
 FILE_WIDTH = 130
 
 
-def wide_console() -> Console:
-    """stderr; where it is no terminal, wide enough that no column is cut."""
-    screen = Console(stderr=True)
-    return screen if screen.is_terminal else Console(stderr=True, width=FILE_WIDTH)
+def wide_console(*, stderr: bool = True) -> Console:
+    """stderr or stdout; where it is no terminal, wide enough that no column is cut."""
+    screen = Console(stderr=stderr)
+    return screen if screen.is_terminal else Console(stderr=stderr, width=FILE_WIDTH)
 
 
 def render_preflight(intake: Mapping[str, Any], preflight: Mapping[str, Any], console: Console | None = None) -> None:
