@@ -17,7 +17,7 @@ from outdial_cli.records import TopicReader
 from outdial_cli.report.facts import PATH_TOPICS, Attempt, gather
 from outdial_cli.report.traces import missing_of
 from outdial_cli.stack.stack import Stack
-from outdial_contracts.events import DispositionCode, EndClass
+from outdial_contracts.events import EndClass
 from outdial_contracts.identity import trace_id
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
@@ -76,14 +76,7 @@ def test_invariants_hold_when_a_stranger_counts(ran: Ran) -> None:
     print(json.dumps({k: v for k, v in counts.items() if not isinstance(v, list)}))
     assert broken(counts) == []
     assert counts["redeemed"] >= 20
-    assert counts["invited"] + counts["redeemed_without_invite"] == counts["redeemed"]
-
-
-def test_an_attempt_that_the_carrier_never_saw_is_said_to_be_not_dialled_and_not_charged(ran: Ran) -> None:
-    """On a busy machine a grant may die before its INVITE: that is an end with a name, and free."""
-    unseen = [a.disposition for a in ran.attempts if not a.carrier]
-    assert all(d is not None and d.code is DispositionCode.NOT_DIALLED and not d.charged for d in unseen)
-    assert len(unseen) <= len(ran.attempts) // 5
+    assert counts["redeemed_without_invite"] == 0
 
 
 def test_people_reach_agents_and_machines_do_not(ran: Ran) -> None:
