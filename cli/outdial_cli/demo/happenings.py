@@ -15,7 +15,8 @@ from outdial_cli.report.facts import Kill
 from outdial_cli.stack.stack import Stack
 from outdial_contracts.events import CloseOutcome
 
-CHOICES = 8
+CHOICES = 25
+"""Tries to find a person in the queue, 0.2 s apart while it is empty."""
 SETTLE_SECONDS = 8.0
 
 

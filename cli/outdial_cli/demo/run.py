@@ -139,10 +139,14 @@ class Demo:
             kills=tuple(happened.kills),
             origination=window,
             abandon_limit=float(self._inputs.campaign["pacing"]["abandon_limit"]),
-            notes=_notes(facts, happened, proof),
+            notes=_notes(facts, happened, proof, opt_out_planned=self._plans("opt_out")),
         )
         self.report = report_of(facts, inputs)
         self._facts_seen = facts
+
+    def _plans(self, what: str) -> bool:
+        """The scenario has such an event within the time of dialing."""
+        return any(e.do == what and e.at_seconds < self._options.seconds for e in self._inputs.events)
 
     def _evidence(self, services: Services, facts: RunFacts) -> None:
         """One evidence page, of a connected attempt where there is one."""
@@ -180,7 +184,7 @@ def with_port(route: Mapping[str, Any], port: int) -> dict[str, Any]:
     return {**route, "trunks": [{**trunk, "host": "127.0.0.1", "port": port} for trunk in route["trunks"]]}
 
 
-def _notes(facts: RunFacts, happened: Happened, proof: LedgerProof) -> dict[str, Any]:
+def _notes(facts: RunFacts, happened: Happened, proof: LedgerProof, *, opt_out_planned: bool) -> dict[str, Any]:
     gate = [kill for kill in happened.kills if kill.service == "compliance-gate"]
     grant_seconds = 0.35
     meanwhile = sum(
@@ -190,7 +194,11 @@ def _notes(facts: RunFacts, happened: Happened, proof: LedgerProof) -> dict[str,
     opted = facts.attempts.get(happened.opted_out or "")
     refused = opted is not None and not opted.carrier and any(c.outcome is CloseOutcome.REFUSED for c in opted.closed)
     return {
-        "opt_out": {"attempt_id": happened.opted_out, "refused_at_last_look": refused},
+        "opt_out": {
+            "planned": opt_out_planned,
+            "attempt_id": happened.opted_out,
+            "refused_at_last_look": refused,
+        },
         "kills": [{"service": k.service, "at": k.at, "back_at": k.back_at} for k in happened.kills],
         "invites_while_gate_away": meanwhile,
         "invites_after_gate_back": after,

@@ -92,8 +92,7 @@ def broken_identities(report: Mapping[str, Any]) -> list[str]:
         "one altered ledger byte is found": r["ledger_altered_byte"]["found"],
         "no INVITE while the gate is away": r["invites_while_gate_away"] == 0,
         "dialing goes on after the gate is back": not r["kills"] or r["invites_after_gate_back"] > 0,
-        "a queued person who opts out is refused": r["opt_out"]["attempt_id"] is None
-        or r["opt_out"]["refused_at_last_look"],
+        "a queued person who opts out is refused": not r["opt_out"]["planned"] or r["opt_out"]["refused_at_last_look"],
     }
     return [name for name, holds in checks.items() if not holds]
 

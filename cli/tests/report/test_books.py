@@ -38,7 +38,7 @@ BALANCED: dict[str, Any] = {
     "invites_while_gate_away": 0,
     "invites_after_gate_back": 3,
     "kills": [{"service": "compliance-gate"}],
-    "opt_out": {"attempt_id": "b", "refused_at_last_look": True},
+    "opt_out": {"planned": True, "attempt_id": "b", "refused_at_last_look": True},
 }
 
 
@@ -65,13 +65,22 @@ def test_balanced_books_break_nothing() -> None:
         ({"invites_while_gate_away": 1}, "no INVITE while the gate is away"),
         ({"invites_after_gate_back": 0}, "dialing goes on after the gate is back"),
         (
-            {"opt_out": {"attempt_id": "b", "refused_at_last_look": False}},
+            {"opt_out": {"planned": True, "attempt_id": "b", "refused_at_last_look": False}},
+            "a queued person who opts out is refused",
+        ),
+        (
+            {"opt_out": {"planned": True, "attempt_id": None, "refused_at_last_look": False}},
             "a queued person who opts out is refused",
         ),
     ],
 )
 def test_each_broken_identity_is_named(change: dict[str, Any], named: str) -> None:
     assert broken_identities({**BALANCED, **change}) == [named]
+
+
+def test_a_run_too_short_for_its_opt_out_breaks_nothing() -> None:
+    opted = {"planned": False, "attempt_id": None, "refused_at_last_look": False}
+    assert broken_identities({**BALANCED, "opt_out": opted}) == []
 
 
 def test_carrier_call_begins_with_an_invite_of_a_new_call_id() -> None:
