@@ -1,8 +1,8 @@
 # The only door. `make` lists what is behind it.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-MEMBERS := libs/contracts libs/runtime libs/testing services/lead-router services/compliance-gate services/pacer services/media-gateway services/disposition services/analytics services/console cli sim
-PACKAGES := libs/contracts/outdial_contracts libs/runtime/outdial_runtime libs/testing/outdial_testing services/lead-router/lead_router services/compliance-gate/compliance_gate services/pacer/pacer services/media-gateway/media_gateway services/disposition/disposition services/analytics/analytics services/console/console cli/outdial_cli sim/outdial_sim tools
+MEMBERS := libs/contracts libs/runtime libs/testing services/lead-router services/compliance-gate services/pacer services/media-gateway services/disposition services/analytics services/console cli sim sim/world
+PACKAGES := libs/contracts/outdial_contracts libs/runtime/outdial_runtime libs/testing/outdial_testing services/lead-router/lead_router services/compliance-gate/compliance_gate services/pacer/pacer services/media-gateway/media_gateway services/disposition/disposition services/analytics/analytics services/console/console cli/outdial_cli sim/outdial_sim sim/world/outdial_world tools
 FAST := not stack and not peers and not storm and not slow
 export PYTHONDONTWRITEBYTECODE = 1
 

@@ -1,0 +1,1 @@
+"""The deterministic world: all services in one process on the memory broker, virtual time, one seed for everything."""
