@@ -526,6 +526,8 @@ class Consent:
     """Address it came from."""
     text_sha256: str | None = None
     """Digest of the text shown."""
+    signature_ref: str | None = None
+    """Reference of a signature, where one was given in place of an address."""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -542,6 +544,7 @@ class Consent:
             captured_at=record['captured_at'],
             ip=record['ip'],
             text_sha256=record['text_sha256'],
+            signature_ref=record['signature_ref'],
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -558,6 +561,7 @@ class Consent:
             'captured_at': self.captured_at,
             'ip': self.ip,
             'text_sha256': self.text_sha256,
+            'signature_ref': self.signature_ref,
         }
 
 

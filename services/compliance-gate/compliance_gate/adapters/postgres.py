@@ -32,16 +32,17 @@ from outdial_runtime.outcome import Emit
 from outdial_runtime.service import TableOutbox
 
 CONSENT_COLUMNS = """consent_id, seller_id, purpose, channel, level, granted_at, expires_at, revoked_at, source,
-captured_at, ip, text_sha256"""
+captured_at, ip, text_sha256, signature_ref"""
 UPSERT_CONSENTS = f"""
 INSERT INTO consents AS c ({CONSENT_COLUMNS})
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-                     $8::timestamptz[], $9::text[], $10::timestamptz[], $11::text[], $12::text[])
+                     $8::timestamptz[], $9::text[], $10::timestamptz[], $11::text[], $12::text[], $13::text[])
 ORDER BY 1
 ON CONFLICT (consent_id) DO UPDATE SET
     seller_id = EXCLUDED.seller_id, purpose = EXCLUDED.purpose, channel = EXCLUDED.channel, level = EXCLUDED.level,
     granted_at = EXCLUDED.granted_at, expires_at = EXCLUDED.expires_at, source = EXCLUDED.source,
     captured_at = EXCLUDED.captured_at, ip = EXCLUDED.ip, text_sha256 = EXCLUDED.text_sha256,
+    signature_ref = EXCLUDED.signature_ref,
     revoked_at = least(c.revoked_at, EXCLUDED.revoked_at)
 RETURNING {CONSENT_COLUMNS}"""
 ATTEMPTS = """

@@ -85,7 +85,7 @@ def attempt_of(row: Row) -> Attempt:
 def consent_row(consent: Consent) -> tuple[Any, ...]:
     """The columns of consents, in their order."""
     c = consent
-    proof = (c.source, c.captured_at, c.ip, c.text_sha256)
+    proof = (c.source, c.captured_at, c.ip, c.text_sha256, c.signature_ref)
     times = (c.granted_at, c.expires_at, c.revoked_at)
     return (c.consent_id, c.seller_id, c.purpose, c.channel, c.level.value, *times, *proof)
 

@@ -6,25 +6,39 @@ import csv
 import importlib.metadata
 import io
 import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from compliance_gate.domain.rules import Area, CapRule, ConsentRule, RulePack, Scope, WindowRule
-from outdial_contracts.events import CallMode, ConsentLevel, LineType, Purpose, RuleOutcome
+from compliance_gate.adapters.pack_rows import (
+    Row,
+    RulePackError,
+    cap_rule,
+    consent_rule,
+    cooldown_rule,
+    day,
+    holiday_set,
+    list_rule,
+    numbering,
+    texts,
+    window_rule,
+)
+from compliance_gate.domain.rules import Area, Geography, RulePack
 
 DATA = resources.files("compliance_gate") / "data"
-SHIPPED = ("us_federal.yaml", "house.yaml")
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-Row = Mapping[str, Any]
-
-
-class RulePackError(ValueError):
-    """A pack file breaks its shape; the text names file, row and rule."""
+PLACES, HOUSE = "places.yaml", "house.yaml"
+LAW = (
+    "us_federal.yaml", "us_states.yaml", "ca.yaml", "gb.yaml", "fr.yaml", "de.yaml", "es.yaml", "au.yaml", "in.yaml",
+)  # fmt: skip
+KINDS = ("windows", "consents", "caps", "cooldowns", "lists")
+FIELDS = {"version", "countries", "revoke_all_from", "holidays", *KINDS}
+PLACE_FIELDS = {"version", "numberings", "country_zones", "other_region_zones", "region_zones"}
 
 
 def pin_time_zones() -> str:
@@ -37,38 +51,96 @@ def pin_time_zones() -> str:
     return importlib.metadata.version("tzdata")
 
 
-def load_rule_pack(files: Sequence[Path] = (), *, tzdata: str) -> RulePack:
+def shipped(*names: str) -> tuple[Traversable, ...]:
+    """Pack files of this package by name; without names the law of every country and the house's own rows."""
+    return tuple(DATA / "packs" / name for name in names or (*LAW, HOUSE))
+
+
+def load_rule_pack(files: Sequence[Path | Traversable] = (), *, tzdata: str) -> RulePack:
     """The packs in `files` joined into one (none: the shipped ones); the version names them all.
 
     Raises:
-        RulePackError: a file breaks its shape.
+        RulePackError: a file breaks its shape, or two rows share an id.
     """
-    texts = [(p.name, p.read_text("utf-8")) for p in files] or [(n, (DATA / n).read_text("utf-8")) for n in SHIPPED]
-    parts = [_parse(name, text) for name, text in texts]
-    rows = {kind: [row for part in parts for row in part.get(kind, ())] for kind in ("windows", "consents", "caps")}
-    zones = {region: tuple(names) for part in parts for region, names in part.get("region_zones", {}).items()}
-    return RulePack(
-        version="+".join(str(part["version"]) for part in parts),
+    parts = [_part(file.name, _read(file)) for file in files or shipped()]
+    pack = RulePack(
+        version="+".join(dict.fromkeys(part.version for part in parts)),
         tzdata=tzdata,
-        countries=frozenset(c for part in parts for c in part.get("countries", ())),
-        areas=_areas((DATA / "nanp_npa.csv").read_text("utf-8")),
-        region_zones=zones,
-        windows=tuple(_window(row) for row in rows["windows"]),
-        consents=tuple(_consent(row) for row in rows["consents"]),
-        caps=tuple(_cap(row) for row in rows["caps"]),
-        revoke_all_from=min((part["revoke_all_from"] for part in parts if "revoke_all_from" in part), default=date.max),
+        countries=frozenset(c for part in parts for c in part.countries),
+        geography=_geography(),
+        windows=tuple(rule for part in parts for rule in part.windows),
+        consents=tuple(rule for part in parts for rule in part.consents),
+        caps=tuple(rule for part in parts for rule in part.caps),
+        cooldowns=tuple(rule for part in parts for rule in part.cooldowns),
+        lists=tuple(rule for part in parts for rule in part.lists),
+        revoke_all_from=min(part.revoke_all_from for part in parts),
+    )
+    for rule_id, times in Counter(rule.rule_id for rule in pack.rules).items():
+        if times > 1:
+            raise RulePackError(f"{rule_id}: rule_id: {times} rows have it")
+    return pack
+
+
+def _read(file: Path | Traversable) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RulePackError(f"{file.name}: can't be read as UTF-8 ({type(error).__name__})") from None
+
+
+def _part(name: str, content: str) -> RulePack:
+    """One file as a pack of its own, without geography."""
+    data = _mapping(name, content, FIELDS)
+    head = Row(name, {key: data[key] for key in ("version", "countries", "revoke_all_from") if key in data})
+    holidays = {key: holiday_set(key, days) for key, days in (data.get("holidays") or {}).items()}
+    return RulePack(
+        version=head.take("version", str),
+        tzdata="",
+        countries=frozenset(head.maybe("countries", texts) or ()),
+        geography=Geography(areas={}, region_zones={}, country_zones={}, other_region_zones={}),
+        windows=tuple(window_rule(row, holidays) for row in _rows(name, data, "windows")),
+        consents=tuple(consent_rule(row) for row in _rows(name, data, "consents")),
+        caps=tuple(cap_rule(row) for row in _rows(name, data, "caps")),
+        cooldowns=tuple(cooldown_rule(row) for row in _rows(name, data, "cooldowns")),
+        lists=tuple(list_rule(row) for row in _rows(name, data, "lists")),
+        revoke_all_from=head.take("revoke_all_from", day, date.max),
     )
 
 
-def _parse(name: str, text: str) -> Row:
-    data = yaml.safe_load(text)
-    known = {"version", "countries", "revoke_all_from", "windows", "consents", "caps", "region_zones"}
+def _rows(name: str, data: Mapping[str, Any], kind: str) -> Iterator[Row]:
+    rows = data.get(kind, [])
+    if not isinstance(rows, list):
+        raise RulePackError(f"{name}: {kind}: want a list of rows")
+    return (Row(f"{name}: {kind}[{number}]", row) for number, row in enumerate(rows))
+
+
+def _mapping(name: str, content: str, known: set[str]) -> Mapping[str, Any]:
+    try:
+        data = yaml.safe_load(content)
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        raise RulePackError(f"{name}: not YAML (line {where.line + 1 if where else '?'})") from None
     if not isinstance(data, dict) or "version" not in data or data.keys() - known:
         raise RulePackError(f"{name}: want a mapping with version and only {sorted(known)}")
     return data
 
 
-def _areas(text: str) -> dict[str, Area]:
+def _geography() -> Geography:
+    data = _mapping(PLACES, (DATA / "packs" / PLACES).read_text("utf-8"), PLACE_FIELDS)
+    return Geography(
+        areas=_areas((DATA / "nanp_npa.csv").read_text("utf-8")),
+        numberings=tuple(numbering(row) for row in _rows(PLACES, data, "numberings")),
+        region_zones=_zones(data["region_zones"]),
+        country_zones=_zones(data["country_zones"]),
+        other_region_zones=_zones(data["other_region_zones"]),
+    )
+
+
+def _zones(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {name: texts(zones) for name, zones in table.items()}
+
+
+def _areas(content: str) -> dict[str, Area]:
     return {
         row["npa"]: Area(
             country=row["country"],
@@ -76,66 +148,5 @@ def _areas(text: str) -> dict[str, Area]:
             kind=row["kind"],
             zones=tuple(row["zones"].replace(";", " ").replace("|", " ").split()),
         )
-        for row in csv.DictReader(io.StringIO(text))
+        for row in csv.DictReader(io.StringIO(content))
     }
-
-
-def _scope(row: Row) -> Scope:
-    return Scope(
-        jurisdiction=row["jurisdiction"],
-        purposes=frozenset(Purpose(p) for p in row.get("purposes", ())),
-        consumers_only=bool(row.get("consumers_only", False)),
-        modes=frozenset(CallMode(m) for m in row.get("modes", ())),
-        line_types=frozenset(LineType(t) for t in row.get("line_types", ())),
-    )
-
-
-def _window(row: Row) -> WindowRule:
-    _only(row, "hours")
-    windows: dict[int, tuple[tuple[time, time], ...]] = {}
-    for days, spans in row["hours"].items():
-        for weekday in _weekdays(days, row["rule_id"]):
-            windows[weekday] = tuple(_span(span, row["rule_id"]) for span in spans)
-    return WindowRule(rule_id=row["rule_id"], scope=_scope(row), windows=windows, citation=row["citation"])
-
-
-def _weekdays(days: str, rule_id: str) -> Iterable[int]:
-    if days == "daily":
-        return range(7)
-    first, _, last = days.partition("-")
-    if first not in WEEKDAYS or (last or first) not in WEEKDAYS:
-        raise RulePackError(f"{rule_id}: want daily, mon or mon-fri")
-    return range(WEEKDAYS.index(first), WEEKDAYS.index(last or first) + 1)
-
-
-def _span(span: str, rule_id: str) -> tuple[time, time]:
-    opens, _, closes = span.partition("-")
-    try:
-        return time.fromisoformat(opens), time.fromisoformat(closes)
-    except ValueError:
-        raise RulePackError(f"{rule_id}: a window is HH:MM-HH:MM") from None
-
-
-def _consent(row: Row) -> ConsentRule:
-    _only(row, "level")
-    level = ConsentLevel(row["level"])
-    return ConsentRule(rule_id=row["rule_id"], scope=_scope(row), level=level, citation=row["citation"])
-
-
-def _cap(row: Row) -> CapRule:
-    _only(row, "max_attempts", "window_hours", "same_topic", "not_counted")
-    return CapRule(
-        rule_id=row["rule_id"],
-        scope=_scope(row),
-        max_attempts=int(row["max_attempts"]),
-        window_hours=int(row["window_hours"]),
-        same_topic=bool(row["same_topic"]),
-        not_counted=frozenset(RuleOutcome(o) for o in row.get("not_counted", ())),
-        citation=row["citation"],
-    )
-
-
-def _only(row: Row, *own: str) -> None:
-    known = {"rule_id", "jurisdiction", "purposes", "consumers_only", "modes", "line_types", "citation", *own}
-    if unknown := row.keys() - known:
-        raise RulePackError(f"{row.get('rule_id')}: keys {sorted(unknown)} are not understood")

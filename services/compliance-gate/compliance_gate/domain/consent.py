@@ -7,6 +7,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from compliance_gate.domain.facts import Facts
+from compliance_gate.domain.months import add_months
 from compliance_gate.domain.places import Place
 from outdial_contracts.events import BlockReason, Consent, ConsentLevel
 
@@ -66,7 +67,7 @@ def _filters(
         (BlockReason.CONSENT_NO_PROOF, lambda c: _proven(c, level)),
         (BlockReason.CONSENT_REASSIGNED, same_person),
         (BlockReason.CONSENT_REVOKED, standing),
-        (BlockReason.CONSENT_EXPIRED, lambda c: c.expires_at is None or now < c.expires_at),
+        (BlockReason.CONSENT_EXPIRED, lambda c: (ends := _ends(c, place)) is None or now < ends),
     )
 
 
@@ -76,10 +77,17 @@ def _reaches(has: ConsentLevel, wanted: ConsentLevel) -> bool:
     return has in (ConsentLevel.PEC, ConsentLevel.PEWC)
 
 
+def _ends(consent: Consent, place: Place) -> datetime | None:
+    """When it lapses by itself; in Australia a consent without an end lasts three months (RULES.md 5.3, filter 7)."""
+    if consent.expires_at is None and "AU" in place.jurisdictions:
+        return add_months(consent.granted_at, 3)
+    return consent.expires_at
+
+
 def _proven(consent: Consent, level: ConsentLevel) -> bool:
     if not consent.source or consent.captured_at is None:
         return False
-    return level is not ConsentLevel.PEWC or bool(consent.text_sha256 and consent.ip)
+    return level is not ConsentLevel.PEWC or bool(consent.text_sha256 and (consent.ip or consent.signature_ref))
 
 
 def _revoked_all(facts: Facts, place: Place, now: datetime, starts: date) -> datetime | None:

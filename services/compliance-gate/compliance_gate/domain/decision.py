@@ -1,24 +1,25 @@
 """The decision on an offer: reasons, rules, and the first later instant at which the frozen facts would allow it.
 
 RULES.md 1: facts dated after `now` are unknown and dropped; nothing else changes while `t` moves up to 60 days on.
-Within this pack only two things can turn a block into an allow: a window that opens and an attempt that leaves a cap.
+Time alone turns a block into an allow only where a window opens, a local date changes (holidays, calendar-day caps,
+effective dates), an attempt leaves a window in hours, or a suspension ends: the look-ahead tries those instants.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from compliance_gate.domain.evaluation import Verdict, caps_of, judge
-from compliance_gate.domain.facts import Facts
+from compliance_gate.domain.counting import endings
+from compliance_gate.domain.evaluation import INTERNAL_DNC, Failure, Verdict, failures, gate, verdict_of
+from compliance_gate.domain.facts import Facts, ListCopy
 from compliance_gate.domain.places import Place
-from compliance_gate.domain.rules import RulePack
+from compliance_gate.domain.rules import CapRule, ConsentRule, CooldownRule, ListRule, Rule, RulePack, WindowRule
 from outdial_contracts.events import BlockReason
 
 HORIZON = timedelta(days=60)
-HEALS_WITH_TIME = frozenset({BlockReason.HOURS, BlockReason.DAY_BANNED, BlockReason.ATTEMPT_CAP})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,8 @@ class Decision:
     next_allowed_at: datetime | None
     """`now` when allowed; else the earliest whole second that allows within 60 days; else None."""
     place: Place | None
+    failures: frozenset[Failure] = frozenset()
+    """Each failing rule with its reason."""
 
     @property
     def allowed(self) -> bool:
@@ -39,23 +42,43 @@ class Decision:
 
 def evaluate(facts: Facts, now: datetime, pack: RulePack) -> Decision:
     """Decides at `now` (aware UTC) and looks ahead when it blocks."""
-    verdict = judge(facts, now, pack)
+    stop = gate(facts, pack)
+    if isinstance(stop, Verdict):
+        return _decision(stop, now if stop.allowed else None)
+    place, rules = stop
+    verdict = verdict_of(failures(facts, place, rules, now, pack), place)
+    return _decision(verdict, now if verdict.allowed else _next_allowed(facts, now, pack, verdict, rules))
+
+
+def _decision(verdict: Verdict, next_allowed_at: datetime | None) -> Decision:
     return Decision(
         reasons=verdict.reasons,
         rule_ids=verdict.rule_ids,
-        next_allowed_at=now if verdict.allowed else _next_allowed(facts, now, pack, verdict),
+        next_allowed_at=next_allowed_at,
         place=verdict.place,
+        failures=verdict.failures,
     )
 
 
-def _next_allowed(facts: Facts, now: datetime, pack: RulePack, verdict: Verdict) -> datetime | None:
-    if verdict.place is None or not HEALS_WITH_TIME.issuperset(verdict.reasons):
+def _next_allowed(
+    facts: Facts, now: datetime, pack: RulePack, verdict: Verdict, rules: tuple[Rule, ...]
+) -> datetime | None:
+    place = verdict.place
+    if place is None or not _may_heal(verdict, rules):
         return None
     frozen = freeze(facts, now)
-    for instant in sorted(set(_boundaries(frozen, verdict.place, now, pack))):
-        if now < instant <= now + HORIZON and judge(frozen, instant, pack).allowed:
+    for instant in sorted(set(_boundaries(frozen, place, now, rules))):
+        if now < instant <= now + HORIZON and not any(failures(frozen, place, rules, instant, pack)):
             return instant
     return None
+
+
+def _may_heal(verdict: Verdict, rules: tuple[Rule, ...]) -> bool:
+    """Whether no failing rule is one that time alone never lifts: a consent, a list or the company's own list."""
+    lasting = {
+        rule.rule_id for rule in rules if isinstance(rule, ConsentRule | ListRule) and rule.scope.until_date is None
+    }
+    return lasting.isdisjoint(verdict.rule_ids) and INTERNAL_DNC not in verdict.rule_ids
 
 
 def freeze(facts: Facts, now: datetime) -> Facts:
@@ -71,23 +94,37 @@ def freeze(facts: Facts, now: datetime) -> Facts:
         ),
         suppressions=tuple(s for s in facts.suppressions if s.requested_at <= now),
         attempts=tuple(a for a in facts.attempts if a.at <= now),
+        lists={
+            name: copy if copy.as_of is not None and copy.as_of <= now else ListCopy(as_of=None, listed=copy.listed)
+            for name, copy in facts.lists.items()
+        },
     )
 
 
-def _boundaries(facts: Facts, place: Place, now: datetime, pack: RulePack) -> Iterator[datetime]:
-    """Instants at which a window opens in some zone or an attempt leaves a cap, rounded up to whole seconds."""
-    for cap in caps_of(facts, place, pack):
-        for attempt in facts.attempts:
-            yield _whole_second(attempt.at + timedelta(hours=cap.window_hours))
-            if attempt.counts_until is not None:
-                yield _whole_second(attempt.counts_until)
+def _boundaries(facts: Facts, place: Place, now: datetime, rules: tuple[Rule, ...]) -> Iterator[datetime]:
+    """Instants at which something may begin to be allowed, rounded up to whole seconds."""
+    for rule in rules:
+        if isinstance(rule, CapRule | CooldownRule):
+            for attempt in facts.attempts:
+                yield from map(_whole_second, endings(rule, attempt))
+    for suspension in facts.suspensions:
+        if suspension.ends_at is not None:
+            yield _whole_second(suspension.ends_at)
+    openings = {time()} | {
+        opens for rule in rules if isinstance(rule, WindowRule) for spans in rule.windows.values() for opens, _ in spans
+    }
     for name in place.zones:
         zone = ZoneInfo(name)
         today = now.astimezone(zone).date()
         for day in (today + timedelta(days=n) for n in range(HORIZON.days + 2)):
-            for rule in pack.windows:
-                for opens, _ in rule.windows.get(day.weekday(), ()):
-                    yield datetime.combine(day, opens, zone).astimezone(now.tzinfo)
+            for opens in openings:
+                yield from _instants_of(datetime.combine(day, opens, zone), now)
+
+
+def _instants_of(local: datetime, now: datetime) -> Iterator[datetime]:
+    """The instant of a wall-clock time; both where the hour comes twice, and the first after a gap it falls into."""
+    for fold in (0, 1):
+        yield local.replace(fold=fold).astimezone(now.tzinfo)
 
 
 def _whole_second(instant: datetime) -> datetime:

@@ -6,7 +6,8 @@ Field names follow FORMAT.md of the rule pack. Attempts, suppressions and consen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from outdial_contracts.events import Address, CallMode, Consent, LineType, Purpose, RuleOutcome
@@ -31,6 +32,10 @@ class Call:
     ring_seconds: int = 0
     """The phone may ring this long, so a window must still be open then (0: look at this instant only)."""
     person_cap: PersonCap | None = None
+    debt_id: str | None = None
+    """Collections only."""
+    agent_guaranteed: bool = False
+    """A live agent is reserved before the number is dialled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,38 @@ class Attempt:
     """Empty while open: counted as if it reached the person."""
     counts_until: datetime | None = None
     """A reservation counts only until its clearance dies."""
+    debt_id: str | None = None
+    same_number: bool = True
+    """Whether it rang the number that is to be called; False: only the person is the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relation:
+    """An existing business relationship of the person with a seller."""
+
+    seller_id: str
+    last_transaction_at: datetime | None = None
+    last_inquiry_at: datetime | None = None
+    contract_active: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListCopy:
+    """What the copy of an external list says of the number."""
+
+    as_of: datetime | None
+    """When the copy was taken; None: never fresh."""
+    listed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspension:
+    """A declared emergency in a region: no marketing to consumers (RULES.md 5.2)."""
+
+    region: str
+    """US-NY."""
+    starts_at: datetime
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,5 +119,9 @@ class Facts:
     consents: tuple[Consent, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
     attempts: tuple[Attempt, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    lists: Mapping[str, ListCopy] = field(default_factory=dict)
+    """List id -> what its copy says; an absent list was not consulted."""
+    suspensions: tuple[Suspension, ...] = ()
     dependencies_down: frozenset[str] = frozenset()
     """Names of stores that did not answer; any of them blocks (GATE-FAIL-CLOSED)."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from compliance_gate.domain.rules import Area, RulePack
+from compliance_gate.domain.rules import Geography, Numbering, NumberZone, RulePack
 from outdial_contracts.events import Address
 
-SEPARATORS = re.compile(r"[\s\u00a0().\-/]")
-NANP = re.compile(r"\+1[2-9]\d\d[2-9]\d{6}")
-OTHER = re.compile(r"\+[2-9]\d{7,14}")
-COUNTRY_CODES = {"44": "GB", "33": "FR", "49": "DE", "34": "ES", "61": "AU", "91": "IN"}
+SEPARATORS = re.compile("[ \u00a0().\\-/]")
+DIGITS = re.compile(r"\+?[0-9]+")
+NANP = re.compile(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}")
+OTHER = re.compile(r"\+[2-9][0-9]{7,14}")
 UNSUPPORTED = "ZZ"
 """A country that no pack covers, whichever it is."""
 
@@ -34,40 +34,79 @@ class Place:
     """Region of the number, else of the address."""
 
 
-def normalise(phone: str, default_region: str, areas: Mapping[str, Area]) -> str | None:
+def normalise(phone: str, default_region: str, geography: Geography) -> str | None:
     """E.164, or None when the number is invalid (RULES.md 4.1)."""
     text = SEPARATORS.sub("", phone.strip())
-    if not text.startswith("+"):
-        if default_region not in ("US", "CA"):
-            return None
-        text = f"+1{text}" if len(text) == 10 else f"+{text}"
-    if not text.isascii():
+    if not DIGITS.fullmatch(text):
         return None
+    if not text.startswith("+"):
+        international = _international(text, default_region, geography)
+        if international is None:
+            return None
+        text = international
     if text.startswith("+1"):
-        return text if NANP.fullmatch(text) and text[2:5] in areas else None
-    return text if OTHER.fullmatch(text) else None
+        return text if NANP.fullmatch(text) and text[2:5] in geography.areas else None
+    numbering = _numbering(text, geography)
+    if numbering is None:
+        return text if OTHER.fullmatch(text) else None
+    return text if re.fullmatch(numbering.national, text[1 + len(numbering.code) :]) else None
+
+
+def _international(digits: str, region: str, geography: Geography) -> str | None:
+    if region in ("US", "CA"):
+        if len(digits) == 10:
+            return f"+1{digits}"
+        return f"+{digits}" if len(digits) == 11 and digits.startswith("1") else None
+    code = next((n.code for n in geography.numberings if n.country == region), None)
+    return None if code is None else f"+{code}{digits.removeprefix('0')}"
+
+
+def _numbering(e164: str, geography: Geography) -> Numbering | None:
+    return next((n for n in geography.numberings if e164.startswith(n.code, 1)), None)
 
 
 def locate(e164: str, address: Address, pack: RulePack) -> Place:
-    """Countries, jurisdictions and zones of a valid number and an address that may be empty."""
-    area = pack.areas[e164[2:5]] if e164.startswith("+1") else _elsewhere(e164)
+    """Countries, jurisdictions and zones of a valid number and an address that may be empty (RULES.md 4.2, 4.3)."""
+    geography = pack.geography
+    number = _of_number(e164, geography)
     address_region = _address_region(address)
-    countries = frozenset(filter(None, (area.country, address.country)))
-    address_zones = _address_zones(address, address_region, pack)
+    countries = frozenset(filter(None, (number.country, address.country)))
+    zones = frozenset(_address_zones(address, address_region, geography))
+    if number.strong or not zones:
+        zones |= frozenset(number.zones)
     return Place(
         e164=e164,
-        number_class=area.kind,
-        destination_prefix=e164[:5] if e164.startswith("+1") else e164[:3],
+        number_class=number.kind,
+        destination_prefix=number.prefix,
         countries=countries,
-        jurisdictions=countries | frozenset(filter(None, (area.region, address_region))),
-        zones=frozenset(address_zones) | frozenset(area.zones),
-        region=area.region or address_region or None,
+        jurisdictions=countries | frozenset(filter(None, (number.region, address_region))),
+        zones=zones if all(map(_is_zone, zones)) else frozenset(),
+        region=number.region or address_region or None,
     )
 
 
-def _elsewhere(e164: str) -> Area:
-    country = COUNTRY_CODES.get(e164[1:3], UNSUPPORTED)
-    return Area(country=country, region="", kind="foreign", zones=())
+@dataclass(frozen=True, kw_only=True)
+class _OfNumber:
+    country: str
+    kind: str
+    prefix: str
+    region: str = ""
+    zones: tuple[str, ...] = ()
+    strong: bool = True
+
+
+def _of_number(e164: str, geography: Geography) -> _OfNumber:
+    if e164.startswith("+1"):
+        area = geography.areas[e164[2:5]]
+        return _OfNumber(country=area.country, region=area.region, kind=area.kind, zones=area.zones, prefix=e164[:5])
+    numbering = _numbering(e164, geography)
+    if numbering is None:
+        return _OfNumber(country=UNSUPPORTED, kind="foreign", prefix=e164[:3])
+    national = e164[1 + len(numbering.code) :]
+    told = next((z for z in numbering.zones if national.startswith(z.prefix)), NumberZone(prefix="", zones=()))
+    prefix = f"+{numbering.code}"
+    kind = "geographic" if told.strong else "mobile"
+    return _OfNumber(country=numbering.country, kind=kind, zones=told.zones, strong=told.strong, prefix=prefix)
 
 
 def _address_region(address: Address) -> str:
@@ -77,7 +116,20 @@ def _address_region(address: Address) -> str:
     return address.region if address.region.startswith(prefix) else prefix + address.region
 
 
-def _address_zones(address: Address, region: str, pack: RulePack) -> tuple[str, ...]:
+def _address_zones(address: Address, region: str, geography: Geography) -> tuple[str, ...]:
     if address.time_zone:
         return (address.time_zone,)
-    return pack.region_zones.get(region, ())
+    country = address.country or ""
+    if region in geography.region_zones:
+        return geography.region_zones[region]
+    other = geography.other_region_zones.get(country, ()) if region else ()
+    return other or geography.country_zones.get(country, ())
+
+
+def _is_zone(name: str) -> bool:
+    """Whether the pinned data know it: an address with a zone of no such name tells nothing (GATE-TZ)."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True

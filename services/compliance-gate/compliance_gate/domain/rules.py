@@ -1,36 +1,98 @@
-"""Rule rows as data. A pack is a YAML file that an adapter loads; a deployer may replace it (RULES.md, preamble)."""
+"""Rule rows as data. A pack is a set of YAML files that an adapter loads; a deployer may replace it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, time
+from enum import StrEnum
 
+from compliance_gate.domain.holidays import HolidaySet
 from outdial_contracts.events import CallMode, ConsentLevel, LineType, Purpose, RuleOutcome
+
+
+class Basis(StrEnum):
+    """Whether a row states law or a product default that is stricter."""
+
+    LAW = "LAW"
+    POLICY = "POLICY"
+
+
+class Confidence(StrEnum):
+    """How sure the row's author was of its source."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    NONE = "n/a"
+
+
+class Key(StrEnum):
+    """What an earlier attempt must share with this call to be counted."""
+
+    SELLER = "seller"
+    TOPIC = "topic"
+    DEBT = "debt"
+    PHONE = "phone"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """When a row applies (RULES.md 4.5); an empty set means any."""
+    """When a row applies (RULES.md 4.4, 4.5); an empty set means any."""
 
     jurisdiction: str
     """US, or US-FL for a region."""
     purposes: frozenset[Purpose] = frozenset()
     consumers_only: bool = False
+    businesses_only: bool = False
     modes: frozenset[CallMode] = frozenset()
     line_types: frozenset[LineType] = frozenset()
+    from_date: date | None = None
+    """First local date in force."""
+    until_date: date | None = None
+    """First local date no longer in force."""
 
     def applies(
-        self, jurisdictions: frozenset[str], purpose: Purpose, consumer: bool, mode: CallMode, line: LineType
+        self, jurisdictions: Collection[str], purpose: Purpose, consumer: bool, mode: CallMode, line: LineType
     ) -> bool:
-        """Whether a call of this purpose, mode and line in these jurisdictions is subject to the row."""
+        """Whether a call of this purpose, mode and line in these jurisdictions is subject to the row, dates aside."""
         return (
             self.jurisdiction in jurisdictions
             and (not self.purposes or purpose in self.purposes)
             and (consumer or not self.consumers_only)
+            and not (consumer and self.businesses_only)
             and (not self.modes or mode in self.modes)
             and (not self.line_types or line in self.line_types)
         )
+
+    def in_force(self, local_date: date) -> bool:
+        """Whether the row is effective on a local date."""
+        return (self.from_date is None or self.from_date <= local_date) and (
+            self.until_date is None or local_date < self.until_date
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a row comes from; printed wherever the row is named to a person."""
+
+    citation: str
+    basis: Basis = Basis.LAW
+    confidence: Confidence = Confidence.NONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exemption:
+    """What lifts a cap, a listing or a consent row, if anything (RULES.md 5.3, 5.6)."""
+
+    consent_level: ConsentLevel | None = None
+    transaction_months: int = 0
+    """An existing business relationship: months after the last transaction."""
+    inquiry_months: int = 0
+    contract_active: bool = False
+
+
+NO_EXEMPTION = Exemption()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +101,9 @@ class WindowRule:
 
     rule_id: str
     scope: Scope
+    origin: Origin
     windows: Mapping[int, tuple[tuple[time, time], ...]]
-    citation: str
+    holidays: HolidaySet | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,23 +112,58 @@ class ConsentRule:
 
     rule_id: str
     scope: Scope
+    origin: Origin
     level: ConsentLevel
-    citation: str
+    lifted_by: Exemption = NO_EXEMPTION
 
 
 @dataclass(frozen=True, kw_only=True)
 class CapRule:
-    """At most `max_attempts - 1` earlier attempts in a rolling window (RULES.md 5.4)."""
+    """At most `max_attempts - 1` earlier attempts (RULES.md 5.4), in rolling hours or in local calendar days."""
 
     rule_id: str
     scope: Scope
+    origin: Origin
     max_attempts: int
     """Blocks when this many are counted."""
-    window_hours: int
-    same_topic: bool
-    """Counts only attempts of the same topic; the seller must always be the same."""
-    not_counted: frozenset[RuleOutcome]
-    citation: str
+    window_hours: int = 0
+    window_days: int = 0
+    """Local calendar days including today, in the zone with the largest count; 0 when the window is in hours."""
+    same: frozenset[Key] = frozenset({Key.SELLER})
+    counted_modes: frozenset[CallMode] = frozenset()
+    """Counts only attempts of these modes; empty: all."""
+    not_counted: frozenset[RuleOutcome] = frozenset()
+    lifted_by: Exemption = NO_EXEMPTION
+
+
+@dataclass(frozen=True, kw_only=True)
+class CooldownRule:
+    """A wait after an attempt of some outcome (RULES.md 5.4), in hours or in local calendar days."""
+
+    rule_id: str
+    scope: Scope
+    origin: Origin
+    outcomes: frozenset[RuleOutcome]
+    wait_hours: int = 0
+    """Blocked while less time than this has passed."""
+    wait_days: int = 0
+    """Blocked while at most this many local dates have passed; 0 when the wait is in hours."""
+    same: frozenset[Key] = frozenset({Key.SELLER})
+    lifted_by_guaranteed_agent: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListRule:
+    """An external suppression list that must be consulted in a fresh copy (RULES.md 5.6); its id is the list's."""
+
+    rule_id: str
+    scope: Scope
+    origin: Origin
+    max_age_days: int
+    lifted_by: Exemption = NO_EXEMPTION
+
+
+Rule = WindowRule | ConsentRule | CapRule | CooldownRule | ListRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +180,43 @@ class Area:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NumberZone:
+    """Zones that national numbers beginning with `prefix` tell (RULES.md 4.2)."""
+
+    prefix: str
+    zones: tuple[str, ...]
+    strong: bool = True
+    """A weak zone is used only where no address tells one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbering:
+    """A country outside +1: its code and the shape of its national numbers."""
+
+    country: str
+    code: str
+    national: str
+    """Regular expression over digits."""
+    zones: tuple[NumberZone, ...] = ()
+    """The first whose prefix fits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geography:
+    """What numbers and addresses tell of countries and zones (RULES.md 4.1 to 4.3, 6.7)."""
+
+    areas: Mapping[str, Area]
+    """Area code of +1 -> row."""
+    numberings: tuple[Numbering, ...] = ()
+    region_zones: Mapping[str, tuple[str, ...]]
+    """US-FL -> zones, for addresses without a zone."""
+    country_zones: Mapping[str, tuple[str, ...]]
+    """Countries of a single zone."""
+    other_region_zones: Mapping[str, tuple[str, ...]]
+    """Country -> zones of every region that region_zones does not name."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RulePack:
     """Everything that is law or policy rather than code."""
 
@@ -90,12 +225,20 @@ class RulePack:
     """Version of the one pinned copy of the time-zone data."""
     countries: frozenset[str]
     """Countries with a pack; any other blocks."""
-    areas: Mapping[str, Area]
-    """Area code -> row."""
-    region_zones: Mapping[str, tuple[str, ...]]
-    """US-FL -> zones, for addresses without a zone (RULES.md 6.7)."""
-    windows: tuple[WindowRule, ...]
-    consents: tuple[ConsentRule, ...]
-    caps: tuple[CapRule, ...]
-    revoke_all_from: date
+    geography: Geography
+    windows: tuple[WindowRule, ...] = ()
+    consents: tuple[ConsentRule, ...] = ()
+    caps: tuple[CapRule, ...] = ()
+    cooldowns: tuple[CooldownRule, ...] = ()
+    lists: tuple[ListRule, ...] = ()
+    revoke_all_from: date = date.max
     """US-REVOKE-ALL, 47 CFR 64.1200(a)(10): from this local date one revocation ends every earlier consent."""
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every row."""
+        return (*self.windows, *self.consents, *self.caps, *self.cooldowns, *self.lists)
+
+    def rule(self, rule_id: str) -> Rule | None:
+        """The row of that id; None for the gate's own rules."""
+        return next((rule for rule in self.rules if rule.rule_id == rule_id), None)

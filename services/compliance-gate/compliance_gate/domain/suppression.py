@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from compliance_gate.domain.places import normalise
-from compliance_gate.domain.rules import Area
+from compliance_gate.domain.rules import Geography
 from outdial_contracts.events import SuppressionSource
 from outdial_contracts.headers import CE_NAMESPACE
 
@@ -53,7 +53,7 @@ def stable_id(*parts: str) -> str:
     return str(uuid.uuid5(CE_NAMESPACE, "suppression:" + "\x1f".join(parts)))
 
 
-def read_sheet(text: str, now: datetime, areas: Mapping[str, Area]) -> Sheet:
+def read_sheet(text: str, now: datetime, geography: Geography) -> Sheet:
     """Reads a suppression.csv: phone, person_id, seller_id (*), requested_at (now), source (IMPORT).
 
     Every good row is taken; bad ones are counted by error. A file without its header is all MISSING_FIELD.
@@ -62,7 +62,7 @@ def read_sheet(text: str, now: datetime, areas: Mapping[str, Area]) -> Sheet:
     rejected: Counter[str] = Counter()
     for row in _rows(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=None))):
         try:
-            wanted.append(read_row(row, now, areas))
+            wanted.append(read_row(row, now, geography))
         except RowError as error:
             rejected[str(error)] += 1
     return Sheet(rows=len(wanted) + rejected.total(), wanted=tuple(wanted), rejected=dict(rejected))
@@ -81,7 +81,7 @@ def _rows(reader: csv.DictReader[str]) -> Iterator[Mapping[str, str]]:
             yield {name: (value or "").strip() for name, value in row.items() if name in COLUMNS}
 
 
-def read_row(row: Mapping[str, str], now: datetime, areas: Mapping[str, Area]) -> Wanted:
+def read_row(row: Mapping[str, str], now: datetime, geography: Geography) -> Wanted:
     """One row, or the JSON of an opt-out.
 
     Raises:
@@ -90,7 +90,7 @@ def read_row(row: Mapping[str, str], now: datetime, areas: Mapping[str, Area]) -
     phone, person_id, attempt_id = row.get("phone", ""), row.get("person_id", ""), row.get("attempt_id", "")
     if not (phone or person_id or attempt_id):
         raise RowError("MISSING_FIELD")
-    e164 = normalise(phone, row.get("default_region") or "US", areas) if phone else None
+    e164 = normalise(phone, row.get("default_region") or "US", geography) if phone else None
     if phone and e164 is None:
         raise RowError("BAD_NUMBER")
     seller = row.get("seller_id") or ("" if attempt_id else EVERY_SELLER)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from compliance_gate.domain.rules import CapRule, ConsentRule, WindowRule
 from compliance_gate.handlers.closing import NotCleared, cleared_answer
 from compliance_gate.handlers.known import known_of
 from compliance_gate.ports import AttemptFact, Clearance, Deps, Redemption
@@ -67,15 +66,14 @@ def _rules(clearance: Clearance, deps: Deps) -> list[dict[str, str]]:
         country = cleared_answer(clearance).country
     except NotCleared:
         return []
-    rows: list[WindowRule | ConsentRule | CapRule] = [*deps.pack.windows, *deps.pack.consents, *deps.pack.caps]
     offer = clearance.offer
     applying = [
         row
-        for row in rows
+        for row in deps.pack.rules
         for mode in offer.modes
         if row.scope.applies(frozenset({country}), offer.purpose, offer.consumer, mode, offer.line_type)
     ]
-    return [{"rule_id": i, "citation": c} for i, c in sorted({(row.rule_id, row.citation) for row in applying})]
+    return [{"rule_id": i, "citation": c} for i, c in sorted({(row.rule_id, row.origin.citation) for row in applying})]
 
 
 def _facts(clearance: Clearance) -> dict[str, Any]:

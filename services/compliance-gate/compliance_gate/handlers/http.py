@@ -34,7 +34,7 @@ async def post_suppressions(request: Request, deps: Deps) -> Answer:
         text = bytes(request.message).decode("utf-8")
     except UnicodeDecodeError:
         return problem(422, "BAD_ENCODING", "the body must be UTF-8 text/csv")
-    sheet = read_sheet(text, request.now, deps.pack.areas)
+    sheet = read_sheet(text, request.now, deps.pack.geography)
     stored: list[SuppressionChanged] = []
     for start in range(0, len(sheet.wanted), IMPORT_CHUNK):
         stored += await store(sheet.wanted[start : start + IMPORT_CHUNK], deps)
@@ -49,7 +49,7 @@ async def post_opt_out(request: Request, deps: Deps) -> Answer:
     if row is None or not all(isinstance(v, str) for v in row.values() if v is not None):
         return problem(422, "BAD_JSON", "the body must be a JSON object whose values are strings")
     try:
-        wanted = read_row({k: v.strip() for k, v in row.items() if v is not None}, request.now, deps.pack.areas)
+        wanted = read_row({k: v.strip() for k, v in row.items() if v is not None}, request.now, deps.pack.geography)
     except RowError as error:
         return problem(422, str(error), "want phone (E.164), person_id or attempt_id; source is a SuppressionSource")
     in_force = await put_in_force([wanted], deps)

@@ -18,7 +18,7 @@ LOOK_BACK = timedelta(days=31)
 
 def canonical_offer(offer: LeadReady, deps: Deps) -> LeadReady:
     """The offer with its number in E.164 and with our own newest tokens, whatever the sender computed."""
-    phone = normalise(offer.phone, "US", deps.pack.areas) or offer.phone
+    phone = normalise(offer.phone, "US", deps.pack.geography) or offer.phone
     return replace(
         offer,
         phone=phone,

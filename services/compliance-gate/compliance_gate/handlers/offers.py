@@ -94,7 +94,7 @@ async def _decide(
 
 
 def _outlook(offer: LeadReady, known: Known, document: CampaignDocument, now: datetime, deps: Deps) -> Outlook:
-    valid = normalise(offer.phone, "US", deps.pack.areas)
+    valid = normalise(offer.phone, "US", deps.pack.geography)
     regions = locate(valid, offer.address, deps.pack).jurisdictions if valid else frozenset[str]()
     live = list(deps.live.blocks(offer.campaign_id, offer.seller_id, regions))
     return clear(offer, known, document, live, now, deps.pack)

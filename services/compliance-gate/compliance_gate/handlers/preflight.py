@@ -55,7 +55,7 @@ async def post_preflight(request: Request, deps: Deps) -> Answer:
 
 
 async def _preview(tx: Transaction, candidate: Candidate, call: Call, now: datetime, deps: Deps) -> Decision:
-    phone = normalise(candidate.lead.phone, candidate.lead.default_region, deps.pack.areas) or candidate.lead.phone
+    phone = normalise(candidate.lead.phone, candidate.lead.default_region, deps.pack.geography) or candidate.lead.phone
     persons, numbers = deps.tokens.person_tokens(candidate.person_id), deps.tokens.callee_tokens(phone)
     keys = Keys(person=persons[0], number=numbers[0])
     facts = Facts(
@@ -110,7 +110,7 @@ def _consent(row: Mapping[str, Any]) -> Consent:
     times = {name: _time(row[name]) if row.get(name) else None for name in TIMES}
     return Consent.from_record(
         {
-            **{name: row.get(name) for name in ("consent_id", "source", "ip", "text_sha256")},
+            **{name: row.get(name) for name in ("consent_id", "source", "ip", "text_sha256", "signature_ref")},
             **times,
             "seller_id": row["seller_id"],
             "purpose": str(row["purpose"]).lower(),

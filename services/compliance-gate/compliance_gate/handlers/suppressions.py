@@ -26,7 +26,7 @@ from outdial_runtime.service import Answer, Received, Request
 async def on_suppression_submitted(message: Received[SuppressionSubmitted], deps: Deps) -> Outcome:
     """Puts a request from a CRM or an import in force; suppression.changed leaves after the commit."""
     event = message.event
-    phone = normalise(event.phone, "US", deps.pack.areas) if event.phone else None
+    phone = normalise(event.phone, "US", deps.pack.geography) if event.phone else None
     if event.phone and phone is None:
         return DeadLetter("BAD_NUMBER", "phone must be E.164")
     if phone is None and not event.person_id:
@@ -62,7 +62,7 @@ def _unknown(reason: str) -> Answer:
 
 
 def _wanted(message: pb.SuppressRequest, request: Request, deps: Deps) -> Wanted | None:
-    phone = normalise(message.e164, "US", deps.pack.areas) if message.e164 else None
+    phone = normalise(message.e164, "US", deps.pack.geography) if message.e164 else None
     if not (message.attempt_id or phone or message.person_id):
         return None
     who = (message.attempt_id, phone or "", message.person_id, message.seller_id)

@@ -1,0 +1,42 @@
+"""The gate's own tools: decide cases, look at rule packs, make a signing key, verify a ledger export.
+
+Exit codes: 0 it holds, 1 it does not, 2 bad usage or unreadable input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from compliance_gate.cli import evaluate, keys, ledger, packs
+from compliance_gate.cli.terms import LoadPack, UsageError
+
+EXAMPLES = """examples:
+  compliance-gate run
+  compliance-gate evaluate cases.jsonl
+  compliance-gate evaluate --explain - < cases.jsonl
+  compliance-gate packs check my_pack.yaml
+  compliance-gate keys new --out keys/
+  compliance-gate ledger verify export.jsonl --jwks keys/jwks.json
+"""
+
+
+def main(arguments: Sequence[str], load_pack: LoadPack) -> int:
+    """Runs one command and returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="compliance-gate",
+        description="Decides whether a call may be placed. Without a command, or with run: the service.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    areas = parser.add_subparsers(required=True, metavar="evaluate|packs|keys|ledger")
+    for area in (evaluate, packs, keys, ledger):
+        area.add_to(areas)
+    options = parser.parse_args(arguments, argparse.Namespace(load_pack=load_pack))
+    try:
+        code: int = options.run(options)
+    except UsageError as error:
+        print(f"compliance-gate: {error}", file=sys.stderr)
+        return 2
+    return code
