@@ -17,6 +17,8 @@ class MemoryGroup:
         self._target: dict[TopicPartition, int] = {}
         self._told: set[int] = set()
         self.committed: dict[TopicPartition, int] = {}
+        self.generation = 0
+        """Grows whenever a member may have something to learn at its poll."""
 
     def join(self, member: int, topics: Sequence[str]) -> None:
         """A member subscribes."""
@@ -38,6 +40,7 @@ class MemoryGroup:
             changes.append(Rebalance(False, frozenset(gone)))
         for source in gone:
             del self._owners[source]
+        self.generation += bool(gone)
         gained = {source for source in target - held if source not in self._owners}
         self._owners.update(dict.fromkeys(gained, member))
         if gained or (member not in self._told and not target):
@@ -54,6 +57,7 @@ class MemoryGroup:
 
     def _assign(self) -> None:
         """Kafka's range assignor: per topic, members in order get neighbouring partitions."""
+        self.generation += 1
         self._target = {}
         for topic in sorted({t for topics in self._members.values() for t in topics}):
             members = sorted(m for m, topics in self._members.items() if topic in topics)
