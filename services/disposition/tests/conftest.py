@@ -11,12 +11,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from disposition import handlers
 from disposition.adapters.memory import MemoryStore
 from disposition.adapters.postgres import PostgresStore
+from disposition.adapters.webhook_memory import MemoryWebhooks
 from disposition.app import MIGRATIONS, SUBSCRIPTIONS
 from disposition.domain.record import Wrapup
 from disposition.domain.watch import GatewayWatch
+from disposition.handlers.attempts import on_deadline_tick
 from disposition.ports import Deps, GateAway
 from outdial_contracts import events as ev
 from outdial_contracts.base import Event
@@ -40,6 +41,12 @@ class FakeGate:
         if self.away:
             raise GateAway("UNAVAILABLE")
         self.suppressed.append((attempt_id, wrapup.suppression_id, wrapup.at))
+
+
+class IdleSending:
+    """No sender runs, so none has failed."""
+
+    def check(self) -> None: ...
 
 
 class Attempt:
@@ -162,7 +169,13 @@ class World:
     def __init__(self, store: Any) -> None:
         self.store = store
         self.gate = FakeGate()
-        self.deps = Deps(store=store, gate=self.gate, watch=GatewayWatch(since=NOW - timedelta(seconds=60)))
+        self.deps = Deps(
+            store=store,
+            gate=self.gate,
+            watch=GatewayWatch(since=NOW - timedelta(seconds=60)),
+            webhooks=getattr(store, "webhooks", None) or MemoryWebhooks(),
+            sending=IdleSending(),
+        )
         self.published: list[ev.CallDisposition] = []
 
     @property
@@ -190,7 +203,7 @@ class World:
     async def tick(self, seconds: float) -> None:
         """One tick of a loop that did not stand still."""
         self.deps.watch.ticked_at = None
-        await handlers.on_deadline_tick(TickInput(now=at(seconds), partition=None), self.deps)
+        await on_deadline_tick(TickInput(now=at(seconds), partition=None), self.deps)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from disposition.handlers import on_get_attempt
+from disposition.handlers.attempts import on_get_attempt
 from outdial_contracts.events import DispositionCode
 from outdial_runtime.outcome import NOTHING, DeadLetter, RetryLater
 from outdial_runtime.service import Request

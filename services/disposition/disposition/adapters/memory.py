@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from disposition.adapters.webhook_memory import MemoryWebhooks
+from disposition.domain.payloads import Webhook
 from disposition.domain.record import AttemptRecord
 from outdial_contracts.events import CallDisposition
 from outdial_runtime.outcome import Emit
@@ -21,6 +23,7 @@ class MemoryUnit:
     record: AttemptRecord | None
     saved: list[AttemptRecord] = field(default_factory=list)
     said: list[Emit] = field(default_factory=list)
+    told: list[tuple[Webhook, datetime]] = field(default_factory=list)
 
     async def save(self, record: AttemptRecord) -> None:
         """Kept at the end of the block."""
@@ -30,6 +33,10 @@ class MemoryUnit:
         """Leaves at the end of the block."""
         self.said.append(Emit(event=event, cause=cause, revision=event.revision))
 
+    async def tell(self, webhook: Webhook, now: datetime) -> None:
+        """Queued at the end of the block."""
+        self.told.append((webhook, now))
+
 
 class MemoryStore:
     """Implements ports.Store; `outbox` holds what a table outbox would relay, oldest first."""
@@ -37,6 +44,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.records: dict[str, AttemptRecord] = {}
         self.outbox: list[Emit] = []
+        self.webhooks = MemoryWebhooks()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @asynccontextmanager
@@ -47,6 +55,8 @@ class MemoryStore:
             yield unit
             self.records |= {record.attempt_id: record for record in unit.saved}
             self.outbox += unit.said
+            for webhook, now in unit.told:
+                await self.webhooks.queue([webhook], now)
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         """Attempts to look after."""
