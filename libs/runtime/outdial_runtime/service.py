@@ -11,11 +11,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from outdial_contracts.base import Event
 from outdial_runtime.clock import Chance, Clock
 from outdial_runtime.outcome import NOTHING, Emit, Outcome
+
+if TYPE_CHECKING:
+    from outdial_runtime.past import TopicPast  # which is made of this module's types
 
 E = TypeVar("E", bound=Event, covariant=True)
 
@@ -201,6 +204,10 @@ class Toolkit(Protocol):
 
     @property
     def journal(self) -> Journal: ...
+
+    @property
+    def past(self) -> TopicPast:
+        """The topics' past, for a service whose database may have been restored."""
 
     def table_outbox(self, pool: Any) -> TableOutbox:
         """An outbox on an asyncpg pool (table `outbox`, made by the runtime's own migration); the runtime relays it."""

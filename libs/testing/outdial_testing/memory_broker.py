@@ -68,8 +68,14 @@ class MemoryBroker:
         counts = self.log.counts()
         return {topic: counts[topic] for topic in topics if topic in counts}
 
-    async def read_partition(self, source: TopicPartition, from_offset: int) -> list[Message]:
-        return self.log.read(source, from_offset, self.log.end(source))[0]
+    async def read_partition(self, source: TopicPartition, from_offset: int, limit: int | None = None) -> list[Message]:
+        return self.log.read(source, from_offset, self.log.end(source) if limit is None else limit)[0]
+
+    async def ends(self, sources: Sequence[TopicPartition]) -> Offsets:
+        return {source: self.log.end(source) for source in sources}
+
+    async def committed(self, group: str, sources: Sequence[TopicPartition]) -> Offsets:
+        return {source: self.group(group).committed.get(source, 0) for source in sources}
 
     def publish(
         self, *events: Event | Emit, cause: str = "test", source: str = "test", at: datetime | None = None
@@ -115,11 +121,10 @@ class MemoryBroker:
         """Records of a partition before `end` are there to be read, after their delay."""
         self._changes += 1
         for consumer in self._readers.get(source.topic, ()):
-            seconds = self.delay(consumer.reading, source, end - 1) if self.delay else 0.0
-            if seconds > 0.0:
-                asyncio.get_running_loop().call_later(seconds, consumer.arrived, source, end)
-            else:
+            if self.delay is None:
                 consumer.arrived(source, end)
+            else:
+                consumer.expect(source, end, self.delay(consumer.reading, source, end - 1))
 
     def changed(self) -> None:
         """Something happened that any waiting consumer may want to see, such as a rebalance."""
@@ -165,6 +170,8 @@ class MemoryConsumer:
         self._positions: dict[TopicPartition, int] = {}
         self._visible: dict[TopicPartition, int] = {}
         """Where records end that have arrived here, of partitions that are read."""
+        self._arrivals: dict[TopicPartition, float] = {}
+        """When the last record on its way arrives: loop time."""
         self._fresh: dict[TopicPartition, None] = {}
         """Partitions to look at: something may be unread there, or their end untold."""
         self._paused: set[TopicPartition] = set()
@@ -221,13 +228,36 @@ class MemoryConsumer:
             self._fresh[source] = None
             self.wake()
 
+    def expect(self, source: TopicPartition, end: int, seconds: float) -> None:
+        """Records before `end` are on their way; none overtakes another of its partition."""
+        if source in self._positions:
+            loop = asyncio.get_running_loop()
+            at = max(loop.time() + seconds, self._arrivals.get(source, 0.0))
+            self._arrivals[source] = at
+            loop.call_at(at, self.arrived, source, end)
+
     def wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
     async def close(self) -> None:
+        self.evict()
+
+    def evict(self) -> None:
+        """The group does without it: it closed, or was silent for too long."""
         self._group.leave(self.member)
         self._broker.closed(self)
+
+    @property
+    def rebalance_ahead(self) -> bool:
+        """Whether its next poll may bring a rebalance."""
+        return self.reading.read is Read.GROUP and self._generation != self._group.generation
+
+    def forget_commits(self, records: int) -> int:
+        """The last commits are lost and its partitions come anew; returns how many records come again at most."""
+        lost = self._group.set_back(self.member, records)
+        self.wake()
+        return lost
 
     def _fixed(self) -> dict[TopicPartition, int]:
         reading, counts = self.reading, self._broker.log.counts()
@@ -264,7 +294,7 @@ class MemoryConsumer:
         return Batch(messages=messages, rebalances=rebalances, caught_up=self._new_ends())
 
     def _changes_of_group(self) -> Sequence[Rebalance]:
-        if self.reading.read is not Read.GROUP or self._generation == self._group.generation:
+        if not self.rebalance_ahead:
             return ()
         rebalances = self._group.sync(self.member)
         self._generation = self._group.generation
