@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from outdial_sim import crm, voices
+from outdial_sim import crm, crm_webhooks, voices
 from outdial_sim.agents import app as agents_app
 from outdial_sim.carrier import app as carrier_app
 from outdial_sim.config import Config
@@ -144,7 +144,7 @@ def _suppress(options: argparse.Namespace, config: Config) -> int:
 
 
 def _receive(options: argparse.Namespace, config: Config) -> int:
-    uvloop.run(crm.receive(options.host, options.port, options.log, config.webhook_secret))
+    uvloop.run(crm_webhooks.receive(options.host, options.port, options.log, config.webhook_secret))
     return 0
 
 

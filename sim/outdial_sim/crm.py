@@ -1,10 +1,6 @@
-"""A CRM seen from outside: posts leads to lead-router one by one, posts opt-outs, keeps the webhooks it receives."""
+"""A CRM seen from outside: posts leads to lead-router one by one, and opt-outs. crm_webhooks.py receives."""
 
-import base64
 import csv
-import hashlib
-import hmac
-import json
 import time
 import uuid
 from collections import Counter
@@ -14,15 +10,10 @@ from typing import Any
 
 import httpx
 
-from outdial_sim.http_server import Reply, Request, serving
-from outdial_sim.journal import Journal
-from outdial_sim.stopping import until_signalled
-
 NAMESPACE = uuid.UUID("6f1d7c0e-2a53-5f0b-9a56-0d6f0c1b7e11")
 RETRY_FIRST_SECONDS = 0.2
 RETRY_MOST_SECONDS = 5.0
 AWAY = frozenset({408, 425, 429, 500, 502, 503, 504})
-WEBHOOK_TOLERANCE_SECONDS = 300.0
 
 
 class Published(Counter[str]):
@@ -77,59 +68,3 @@ class CrmClient:
             return self._http.post(path, json=document, headers={"Idempotency-Key": key}).status_code
         except httpx.TransportError:
             return None
-
-
-class WebhookReceiver:
-    """Keeps every webhook as a line of crm.jsonl; with a secret, unsigned ones are refused (Standard Webhooks 1.0)."""
-
-    def __init__(self, journal: Journal, secret: str, *, wall: Callable[[], float] = time.time) -> None:
-        self._journal = journal
-        self._secret = secret
-        self._wall = wall
-        self._seen: set[str] = set()
-
-    def handle(self, request: Request) -> Reply:
-        """204 when kept; 401 for a bad signature; 400 for what is not JSON."""
-        if request.method != "POST":
-            return Reply.problem(405, "method not allowed")
-        if self._secret and not self._signed(request):
-            return Reply.problem(401, "bad signature")
-        try:
-            document = json.loads(request.body)
-        except ValueError:
-            return Reply.problem(400, "the body must be JSON")
-        name = request.headers.get("webhook-id", "")
-        self._journal.write(
-            self._wall(), path=request.path, webhook_id=name or None, repeated=name in self._seen, body=document
-        )
-        self._seen.add(name)
-        return Reply(status=204)
-
-    def _signed(self, request: Request) -> bool:
-        """webhook-signature holds `v1,` + base64(HMAC-SHA256(secret, id.timestamp.body)), maybe several, spaced."""
-        name, stamp = request.headers.get("webhook-id", ""), request.headers.get("webhook-timestamp", "")
-        if not stamp.isdigit() or abs(self._wall() - int(stamp)) > WEBHOOK_TOLERANCE_SECONDS:
-            return False
-        key = secret_bytes(self._secret)
-        expected = sign(key, f"{name}.{stamp}.".encode() + request.body)
-        offered = request.headers.get("webhook-signature", "").split()
-        return any(hmac.compare_digest(expected, one.removeprefix("v1,")) for one in offered if one.startswith("v1,"))
-
-
-def secret_bytes(secret: str) -> bytes:
-    """`whsec_` + base64, or the text itself as UTF-8."""
-    if secret.startswith("whsec_"):
-        return base64.b64decode(secret.removeprefix("whsec_"))
-    return secret.encode()
-
-
-def sign(key: bytes, content: bytes) -> str:
-    """base64(HMAC-SHA256)."""
-    return base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
-
-
-async def receive(host: str, port: int, log: Path, secret: str) -> None:
-    """Serve webhooks until SIGINT or SIGTERM."""
-    with Journal(log) as journal:
-        async with serving(host, port, WebhookReceiver(journal, secret).handle):
-            await until_signalled()

@@ -29,6 +29,8 @@ class Reply:
     body: bytes = b""
     content_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    hold_seconds: float = 0.0
+    """How long it is kept back, for a server that is to be slow."""
 
     @classmethod
     def json(cls, status: int, document: Any) -> "Reply":
@@ -87,7 +89,10 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
         return False
     body = await reader.readexactly(int(length))
     request = Request(method=words[0], path=words[1].partition("?")[0], headers=headers, body=body)
-    writer.write(_bytes(handler(request)))
+    reply = handler(request)
+    if reply.hold_seconds > 0:
+        await asyncio.sleep(reply.hold_seconds)
+    writer.write(_bytes(reply))
     return headers.get("connection", "").lower() != "close"
 
 

@@ -39,6 +39,6 @@ def test_topics_with_an_explicit_partition_are_read_pinned(service: str) -> None
 
 
 def test_every_consumer_and_producer_is_a_service_or_a_named_outsider() -> None:
-    outsiders = {"crm", "cli", "archive"}
+    outsiders = {"crm", "cli", "archive", "data-teams"}
     for topic in TOPICS.values():
         assert set(topic.consumers) | set(topic.producers) <= set(SERVICES) | outsiders

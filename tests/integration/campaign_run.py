@@ -27,13 +27,16 @@ SETTLE_SECONDS = 120.0
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to run: the example campaign under another id and team, a scenario, and how many of the example's leads."""
+    """What to run: the example campaign under another id and team, a scenario, and how many leads."""
 
     campaign_id: str
     team_id: str
     scenario: Mapping[str, Any]
     leads: int
     seconds: float
+    leads_file: Path | None = None
+    """A leads.csv of its own; None takes the first of the example's."""
+    settle_seconds: float = SETTLE_SECONDS
 
 
 def run(stack: Stack, folder: Path, plan: Plan, during: Callable[[Watch], None] | None = None) -> list[dict[str, str]]:
@@ -47,7 +50,7 @@ def run(stack: Stack, folder: Path, plan: Plan, during: Callable[[Watch], None] 
     }
     scenario = folder / "scenario.yaml"
     scenario.write_text(yaml.safe_dump(dict(plan.scenario)))
-    leads, rows = _leads(folder, plan)
+    leads, rows = _leads(folder, plan) if plan.leads_file is None else (plan.leads_file, read_rows(plan.leads_file))
     try:
         services.publish_route(
             with_port(yaml.safe_load((EXAMPLES / "route.yaml").read_text()), stack.addresses.carrier_sip_port)
@@ -63,7 +66,7 @@ def run(stack: Stack, folder: Path, plan: Plan, during: Callable[[Watch], None] 
             else:
                 during(watch)
             services.set_state(plan.campaign_id, "STOPPED")
-            _settle(watch)
+            _settle(watch, plan.settle_seconds)
             stack.stop_world()
     finally:
         services.close()
@@ -93,6 +96,12 @@ def dump_events(stack: Stack, path: Path, topics: Iterable[str] = PATH_TOPICS) -
                 file.write(json.dumps({"topic": topic, "ce_id": record.ce_id, "value": value}, default=str) + "\n")
 
 
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a leads.csv."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def _leads(folder: Path, plan: Plan) -> tuple[Path, list[dict[str, str]]]:
     """The first rows of the example under ids of their own, so that campaigns of one stack do not share people."""
     with (EXAMPLES / "leads.csv").open(encoding="utf-8", errors="replace", newline="") as file:
@@ -109,15 +118,19 @@ def _leads(folder: Path, plan: Plan) -> tuple[Path, list[dict[str, str]]]:
     return path, rows
 
 
-def _settle(watch: Watch) -> None:
+def _settle(watch: Watch, seconds: float) -> None:
     time.sleep(1.0)
-    deadline = time.monotonic() + SETTLE_SECONDS
+    deadline = time.monotonic() + seconds
     while not watch.picture.settled:
-        picture = watch.picture
-        open_now = (
-            f"{len(picture.offered - picture.blocked - set(picture.cleared))} offers undecided, "
-            f"{len(set(picture.cleared) - set(picture.closed))} cleared not closed, "
-            f"{len(set(picture.closed) - set(picture.disposed))} closed not disposed (refused and lapsed among them)"
-        )
-        assert time.monotonic() < deadline, f"still open after {SETTLE_SECONDS:.0f} s: {open_now}"
+        assert time.monotonic() < deadline, f"still open after {seconds:.0f} s: {open_now(watch)}"
         time.sleep(0.25)
+
+
+def open_now(watch: Watch) -> str:
+    """What is not settled, in numbers."""
+    picture = watch.picture
+    return (
+        f"{len(picture.offered - picture.blocked - set(picture.cleared))} offers undecided, "
+        f"{len(set(picture.cleared) - set(picture.closed))} cleared not closed, "
+        f"{len(set(picture.closed) - set(picture.disposed))} closed not disposed (refused and lapsed among them)"
+    )

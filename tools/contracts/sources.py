@@ -127,7 +127,7 @@ def _milliseconds(retention: str) -> int:
 
 
 def _check_topic(topic: TopicFile, events: dict[str, dict[str, Any]]) -> None:
-    if topic.event not in events or topic.event != topic.name.replace(".", "_"):
+    if topic.event not in events or topic.event != re.sub(r"[.-]", "_", topic.name):
         raise ContractError(f"{topic.name}: event {topic.event} is missing or spelt otherwise")
     names = {f["name"] for f in events[topic.event]["fields"]}
     wanted = set(re.findall(r"{(\w+)[\w.]*}", topic.key)) | (

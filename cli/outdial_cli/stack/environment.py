@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from outdial_cli.stack.layout import Addresses, Secrets
+from outdial_cli.stack.layout import Addresses, Secrets, replica_of
 
 WITH_DATABASE = frozenset({"lead-router", "compliance-gate", "disposition", "analytics"})
 TRUNK_PASSWORD_ENV = "OUTDIAL_DEMO_TRUNK_PASSWORD"
@@ -37,22 +37,40 @@ class Settings:
     """service -> DSN with its own role and schema."""
 
 
-def environment_of(service: str, settings: Settings) -> dict[str, str]:
-    """The OUTDIAL_* variables of a service."""
-    addresses, secrets = settings.addresses, settings.secrets
+def environment_of(process: str, settings: Settings) -> dict[str, str]:
+    """The OUTDIAL_* variables of a process (layout.process_name)."""
+    addresses = settings.addresses
+    service, ordinal = replica_of(process)
     common = {
         "OUTDIAL_KAFKA_BOOTSTRAP": settings.bootstrap,
         "OUTDIAL_TOPIC_PREFIX": settings.topic_prefix,
-        "OUTDIAL_ORDINAL": "0",
-        "OUTDIAL_HTTP_PORT": str(addresses.http_ports[service]),
-        "OUTDIAL_GRPC_PORT": str(addresses.grpc_ports[service]),
+        "OUTDIAL_ORDINAL": str(ordinal),
+        "OUTDIAL_HTTP_PORT": str(addresses.http_ports[process]),
+        "OUTDIAL_GRPC_PORT": str(addresses.grpc_ports[process]),
         "OUTDIAL_ADVERTISED_HOST": "127.0.0.1",
         "OUTDIAL_OTLP_ENDPOINT": settings.otlp_endpoint,
-        "OUTDIAL_GATE_ADDRESS": addresses.grpc("compliance-gate"),
-        **_clock(settings.clock),
+        "OUTDIAL_GATE_ADDRESS": addresses.gate,
+        **clock_variables(settings.clock),
     }
     if service in WITH_DATABASE:
         common["OUTDIAL_POSTGRES_DSN"] = settings.dsns[service]
+    return {**common, **_own(service, ordinal, settings)}
+
+
+def clock_variables(clock: RunClock) -> dict[str, str]:
+    """The variables of a run's clock; none for the real one."""
+    if clock.start is None:
+        return {}
+    return {
+        "OUTDIAL_CLOCK_START": clock.start,
+        "OUTDIAL_CLOCK_ORIGIN_SECONDS": repr(clock.origin_seconds),
+    }
+
+
+def _own(service: str, ordinal: int, settings: Settings) -> dict[str, str]:
+    """What only this service reads."""
+    addresses, secrets = settings.addresses, settings.secrets
+    agent_sip_port, trunk_sip_port = addresses.sip_ports(ordinal)
     own = {
         "lead-router": {"OUTDIAL_TOKEN_KEYS": secrets.token_keys},
         "compliance-gate": {
@@ -63,24 +81,16 @@ def environment_of(service: str, settings: Settings) -> dict[str, str]:
         "media-gateway": {
             "OUTDIAL_CLEARANCE_JWKS_FILE": str(settings.keys_dir / JWKS),
             "OUTDIAL_AGENT_SECRET": secrets.agent_secret,
-            "OUTDIAL_AGENT_SIP_PORT": str(addresses.agent_sip_port),
-            "OUTDIAL_TRUNK_SIP_PORT": str(addresses.trunk_sip_port),
-            "OUTDIAL_RTP_PORTS": addresses.rtp_ports,
+            "OUTDIAL_AGENT_SIP_PORT": str(agent_sip_port),
+            "OUTDIAL_TRUNK_SIP_PORT": str(trunk_sip_port),
+            "OUTDIAL_RTP_PORTS": addresses.rtp_range(ordinal),
             "OUTDIAL_PROMPTS_DIR": str(settings.prompts_dir),
             TRUNK_PASSWORD_ENV: secrets.trunk_password,
         },
         "console": {
             "OUTDIAL_AGENT_SECRET": secrets.agent_secret,
-            "OUTDIAL_AGENT_SIP_ADDRESS": f"127.0.0.1:{addresses.agent_sip_port}",
+            # Each desk's phones sit at a gateway of their own, where there are as many.
+            "OUTDIAL_AGENT_SIP_ADDRESS": f"127.0.0.1:{agent_sip_port}",
         },
     }
-    return {**common, **own.get(service, {})}
-
-
-def _clock(clock: RunClock) -> dict[str, str]:
-    if clock.start is None:
-        return {}
-    return {
-        "OUTDIAL_CLOCK_START": clock.start,
-        "OUTDIAL_CLOCK_ORIGIN_SECONDS": repr(clock.origin_seconds),
-    }
+    return own.get(service, {})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import socket
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -22,13 +24,19 @@ class Addresses:
     """host:port and URLs of everything that listens."""
 
     http_ports: dict[str, int]
-    """service -> HTTP port on 127.0.0.1."""
+    """process -> HTTP port on 127.0.0.1; a process is named by its service, a second replica `{service}-1`."""
     grpc_ports: dict[str, int]
     agent_sip_port: int
+    """Of the first gateway."""
     trunk_sip_port: int
     rtp_ports: str
+    """FIRST-LAST, for all gateways together."""
     carrier_sip_port: int
     carrier_control_port: int
+    more_sip_ports: dict[str, list[int]] = field(default_factory=dict)
+    """Gateway process -> [agents', trunks'] SIP port, from the second gateway on."""
+    gate_port: int | None = None
+    """Where the proxy in front of the gate's replicas listens; None when there is no proxy."""
 
     def url(self, service: str) -> str:
         """Base URL of a service's HTTP."""
@@ -37,6 +45,22 @@ class Addresses:
     def grpc(self, service: str) -> str:
         """rpc address of a service."""
         return f"127.0.0.1:{self.grpc_ports[service]}"
+
+    @property
+    def gate(self) -> str:
+        """Where the gate's clients call: the proxy when there is one."""
+        return self.grpc("compliance-gate") if self.gate_port is None else f"127.0.0.1:{self.gate_port}"
+
+    def sip_ports(self, ordinal: int) -> tuple[int, int]:
+        """(agents', trunks') SIP port of a gateway; the first one's where it has no peer of that number."""
+        ports = self.more_sip_ports.get(process_name("media-gateway", ordinal))
+        return (ports[0], ports[1]) if ports else (self.agent_sip_port, self.trunk_sip_port)
+
+    def rtp_range(self, ordinal: int) -> str:
+        """FIRST-LAST of one gateway: an equal share of all, even ports first."""
+        first, last = (int(port) for port in self.rtp_ports.split("-"))
+        share = (last + 1 - first) // (1 + len(self.more_sip_ports)) // 2 * 2
+        return f"{first + ordinal * share}-{first + (ordinal + 1) * share - 1}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,18 +112,40 @@ def free_ports(count: int, kind: int = socket.SOCK_STREAM) -> list[int]:
             one.close()
 
 
-def new_addresses(rtp_ports: str = "20000-21999") -> Addresses:
+def process_name(service: str, ordinal: int) -> str:
+    """The first replica has its service's name, the others `{service}-{ordinal}`."""
+    return f"{service}-{ordinal}" if ordinal else service
+
+
+def replica_of(process: str) -> tuple[str, int]:
+    """(service, ordinal) of a process's name."""
+    found = re.fullmatch(r"(.+)-(\d+)", process)
+    return (found[1], int(found[2])) if found else (process, 0)
+
+
+def process_names(replicas: Mapping[str, int]) -> tuple[str, ...]:
+    """Every process of a stack; a service that `replicas` does not name has one."""
+    return tuple(process_name(service, i) for service in SERVICES for i in range(replicas.get(service, 1)))
+
+
+def new_addresses(
+    rtp_ports: str = "20000-21999", *, replicas: Mapping[str, int] | None = None, gate_proxy: bool = False
+) -> Addresses:
     """Free ports for a new stack."""
-    tcp = free_ports(2 * len(SERVICES) + 1)
-    udp = free_ports(3, socket.SOCK_DGRAM)
+    names = process_names(replicas or {})
+    gateways = [name for name in names if replica_of(name)[0] == "media-gateway"]
+    tcp = free_ports(2 * len(names) + 2)
+    udp = free_ports(1 + 2 * len(gateways), socket.SOCK_DGRAM)
     return Addresses(
-        http_ports=dict(zip(SERVICES, tcp, strict=False)),
-        grpc_ports=dict(zip(SERVICES, tcp[len(SERVICES) :], strict=False)),
+        http_ports=dict(zip(names, tcp, strict=False)),
+        grpc_ports=dict(zip(names, tcp[len(names) :], strict=False)),
         agent_sip_port=udp[0],
         trunk_sip_port=udp[1],
         rtp_ports=rtp_ports,
         carrier_sip_port=udp[2],
         carrier_control_port=tcp[-1],
+        more_sip_ports={name: udp[2 * i + 1 : 2 * i + 3] for i, name in enumerate(gateways) if i},
+        gate_port=tcp[-2] if gate_proxy else None,
     )
 
 

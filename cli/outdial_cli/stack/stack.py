@@ -9,21 +9,35 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from outdial_cli.config import Config, child_environment
-from outdial_cli.embedded.process import Child, ChildSpec
+from outdial_cli.embedded.kafka import KafkaNode
+from outdial_cli.embedded.postgres import PostgresNode
+from outdial_cli.embedded.process import Child, ChildSpec, accepts, answers
+from outdial_cli.embedded.supervisor import ChildEvent, RestartPolicy, Supervised, Supervisor
 from outdial_cli.embedded.topics import TopicSpec, create_topics
-from outdial_cli.embedded.world import Infra, Phase, PhaseState, infra_for
-from outdial_cli.stack.environment import JWKS, WITH_DATABASE, RunClock, Settings, environment_of
-from outdial_cli.stack.layout import SERVICES, Addresses, Secrets, StackState, kept_secrets, new_addresses
+from outdial_cli.embedded.world import EmbeddedInfra, Infra, Phase, PhaseState, infra_for
+from outdial_cli.stack.environment import JWKS, WITH_DATABASE, RunClock, Settings, clock_variables, environment_of
+from outdial_cli.stack.layout import (
+    SERVICES,
+    Addresses,
+    Secrets,
+    StackState,
+    kept_secrets,
+    new_addresses,
+    process_names,
+    replica_of,
+)
 from outdial_contracts.topics import TOPICS
 
 PROMPTS = Path("examples") / "prompts"
+GATE_PROXY = "gate-proxy"
 READY_SECONDS = 90.0
 DRAIN_SECONDS = 40.0
 DEAD_LETTER_RETENTION_MS = 30 * 86_400_000
@@ -45,6 +59,10 @@ class StackOptions:
     """Where the simulated carrier listens; None takes a free port."""
     fresh: bool = True
     """Begin with empty topics and databases; False goes on with what an earlier run left."""
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    """service -> how many processes; one where it is not named. More than one of the gate needs `gate_proxy`."""
+    gate_proxy: bool = False
+    """A TCP proxy between the gate and its clients, to spread over replicas and to cut off."""
 
 
 class Stack:
@@ -57,7 +75,8 @@ class Stack:
         self._children: dict[str, Child] = {}
         self._world: dict[str, Child] = {}
         self._stopping = threading.Event()
-        self.addresses: Addresses = new_addresses()
+        self._supervisor: Supervisor | None = None
+        self.addresses: Addresses = new_addresses(replicas=options.replicas, gate_proxy=options.gate_proxy)
         if options.carrier_sip_port is not None:
             self.addresses = replace(self.addresses, carrier_sip_port=options.carrier_sip_port)
         self.topic_prefix = options.topic_prefix
@@ -106,32 +125,40 @@ class Stack:
         create_topics(self.bootstrap, topic_specs(), self.topic_prefix)
         self._make_keys()
         settings = self._settings()
-        for name in SERVICES:
+        if self.addresses.gate_port is not None:
+            self._children[GATE_PROXY] = Child(self._proxy_spec())
+        for name in process_names(self._options.replicas):
             self._children[name] = Child(self._spec(name, settings))
-        with ThreadPoolExecutor(len(SERVICES)) as pool:
-            list(pool.map(lambda child: child.start(), self._children.values()))
+        # First replicas first: a machine of few cores has enough to do with one of each.
+        firsts = [child for child in self._children.values() if replica_of(child.name)[1] == 0]
+        for wave in (firsts, [child for child in self._children.values() if child not in firsts]):
+            with ThreadPoolExecutor(max(1, len(wave))) as pool:
+                list(pool.map(lambda child: child.start(), wave))
         self._say("every service is ready")
 
     def start_world(self, scenario: Path, campaign_id: str, team_id: str) -> None:
-        """The simulated carrier, then the simulated agents."""
+        """The simulated carrier, then the simulated agents: some at each replica of the console."""
         scenario = scenario.resolve()
         ports = ("--port", str(self.addresses.carrier_sip_port))
         control = ("--control-port", str(self.addresses.carrier_control_port))
         carrier = ("carrier", "--scenario", str(scenario), *ports, *control, "--log", str(self.carrier_log))
-        desk = ("--console", self.addresses.url("console"), "--team", team_id, "--campaign", campaign_id)
-        agents = ("agents", "--scenario", str(scenario), *desk, "--log", str(self.agents_log))
         health = f"http://127.0.0.1:{self.addresses.carrier_control_port}/healthz"
         self._world["carrier"] = Child(self._sim_spec("carrier", carrier, health))
-        self._world["agents"] = Child(self._sim_spec("agents", agents, None))
+        for console in process_names(self._options.replicas):
+            service, ordinal = replica_of(console)
+            if service == "console":
+                desk = ("--console", self.addresses.url(console), "--team", team_id, "--campaign", campaign_id)
+                prefix = ("--prefix", f"agent-{ordinal}-" if ordinal else "agent-")
+                agents = ("agents", "--scenario", str(scenario), *desk, *prefix, "--log", str(self.agents_log))
+                name = f"agents-{ordinal}" if ordinal else "agents"
+                self._world[name] = Child(self._sim_spec(name, agents, None))
         for child in self._world.values():
             child.start()
 
     def stop_world(self) -> None:
         """Agents sign out, then the carrier hangs up."""
-        for name in ("agents", "carrier"):
-            child = self._world.pop(name, None)
-            if child is not None:
-                child.stop()
+        for name in reversed(list(self._world)):
+            self._world.pop(name).stop()
 
     def stop(self) -> None:
         """Everything, callers before the called; harmless when nothing runs."""
@@ -142,21 +169,80 @@ class Stack:
         self._children.clear()
         self._infra.stop()
 
-    def kill(self, service: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Signals a service; SIGKILL is waited for."""
-        child = self._children[service]
-        if number is signal.SIGKILL:
-            child.kill()
-        else:
-            child.send_signal(number)
+    @property
+    def process_names(self) -> tuple[str, ...]:
+        """Every process of the services, replicas included."""
+        return process_names(self._options.replicas)
 
-    def restart(self, service: str) -> None:
-        """Starts a service that was killed; returns when it is ready."""
-        self._children[service].start()
+    @contextmanager
+    def supervised(self, on_event: Callable[[ChildEvent], None] | None = None) -> Iterator[None]:
+        """Within it whatever ends is started again with back-off, broker and database included (embedded only).
+
+        What kill() took down stays down until restart(); a process that SIGTERM ended is started again at once.
+        """
+        processes: list[Supervised] = [*self._children.values(), *self._nodes()]
+        supervisor = Supervisor(processes, on_event=on_event, restart=RestartPolicy(most=None))
+        supervisor.adopt()
+        self._supervisor = supervisor
+        try:
+            yield
+        finally:
+            self._supervisor = None
+            supervisor.let_go()
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Signals a process; SIGKILL is waited for, and the process stays down until restart()."""
+        process = self.process(name)
+        if number is signal.SIGKILL:
+            if self._supervisor is not None:
+                self._supervisor.expect_down(name)
+            process.kill()
+        else:
+            process.send_signal(number)
+
+    def restart(self, name: str) -> None:
+        """Starts a process that was killed; returns when it is ready, or at once under supervision."""
+        if self._supervisor is not None:
+            self._supervisor.expect_up(name)
+        else:
+            self.process(name).start()
+
+    def restart_with_clock(self, name: str, clock: RunClock) -> None:
+        """Kills a service and lets it start with another clock. Under supervision only."""
+        self.kill(name)
+        child = self._children[name]
+        child.spec = replace(child.spec, env={**(child.spec.env or {}), **clock_variables(clock)})
+        self.restart(name)
+
+    def process(self, name: str) -> Supervised:
+        """A service's process, gate-proxy, kafka or postgres (embedded only). Raises KeyError."""
+        return {**self._children, **{node.name: node for node in self._nodes()}}[name]
+
+    def ready(self, name: str) -> bool:
+        """Whether the process runs and says that it is ready, now."""
+        process = self.process(name)
+        if not process.running:
+            return False
+        if name == GATE_PROXY:
+            return self.addresses.gate_port is not None and accepts(self.addresses.gate_port)
+        if name in self._children:
+            return answers(f"{self.addresses.url(name)}/readyz")
+        return any(node.name == name and node.answers() for node in self._nodes())
+
+    @property
+    def clock(self) -> RunClock:
+        """The clock of every service that was not told another."""
+        return self._options.clock
+
+    @property
+    def database_dsn(self) -> str:
+        """The superuser's, embedded only; for whoever slows the database down."""
+        assert isinstance(self._infra, EmbeddedInfra)
+        return self._infra.postgres.admin_dsn()
 
     def infra_logs(self) -> list[Path]:
         """Logs of the broker, the database and the collector."""
-        return [path for path in self.logs_dir.glob("*.log") if path.stem not in SERVICES]
+        return [path for path in self.logs_dir.glob("*.log") if replica_of(path.stem)[0] not in SERVICES]
 
     def tool(self, name: str) -> Path:
         """Path of a console script of this environment."""
@@ -198,10 +284,26 @@ class Stack:
             dsns={name: self._infra.dsn(name) for name in SERVICES if name in WITH_DATABASE},
         )
 
+    def _nodes(self) -> Sequence[KafkaNode | PostgresNode]:
+        return (self._infra.kafka, self._infra.postgres) if isinstance(self._infra, EmbeddedInfra) else ()
+
+    def _proxy_spec(self) -> ChildSpec:
+        port = self.addresses.gate_port
+        assert port is not None
+        gates = [name for name in self.process_names if replica_of(name)[0] == "compliance-gate"]
+        targets = ",".join(self.addresses.grpc(name) for name in gates)
+        return ChildSpec(
+            name=GATE_PROXY,
+            command=(sys.executable, "-m", "outdial_cli.stack.proxy", "--port", str(port), "--to", targets),
+            log_path=self.logs_dir / f"{GATE_PROXY}.log",
+            ready=lambda: accepts(port),
+            pid_file=self._options.data_dir / "pids" / f"{GATE_PROXY}.pid",
+        )
+
     def _spec(self, name: str, settings: Settings) -> ChildSpec:
         return ChildSpec(
             name=name,
-            command=(str(self.tool(name)),),
+            command=(str(self.tool(replica_of(name)[0])),),
             log_path=self.logs_dir / f"{name}.log",
             env=child_environment(environment_of(name, settings)),
             ready=f"{self.addresses.url(name)}/readyz",

@@ -1799,6 +1799,79 @@ class ComplianceLedger(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ConnectRateWindow(Event):
+    """Connect rate of a campaign at one local hour of its callees in one window of time; the whole state, versioned."""
+
+    TOPIC: ClassVar[str] = "connect-rate.window"
+
+    slice: str
+    """campaign_id/local_hour, hour as 00..23 or unknown: the record key, so that one partition has all of a slice."""
+    window_id: str
+    """slice/window_seconds/window_start (UTC, RFC 3339): what a reader keeps the greatest revision of."""
+    campaign_id: str
+    """Campaign."""
+    window_seconds: int
+    """300 or 3600."""
+    window_start: datetime
+    """Inclusive; a multiple of window_seconds since 1970 in UTC. An attempt belongs to the window of its redemption (else its INVITE, else its disposition)."""
+    window_end: datetime
+    """Exclusive."""
+    revision: int
+    """Greater with every change (not dense); the greatest is the whole state of the window and replaces all others. A revision that is repeated says the same."""
+    attempts: int
+    """Charged attempts: the denominator of reach rate, answer rate and connect rate."""
+    reached: int
+    """Of the attempts: alerting or answered."""
+    human_answers: int
+    """Of the attempts: a person answered, by detection."""
+    connects: int
+    """Of the attempts: audio reached an agent in time. The numerator of connect rate, the denominator of conversation rate."""
+    conversations: int
+    """Of the connects: 20 s or more."""
+    provisional: int
+    """Of the attempts: counted from call.ended, their disposition has not come yet."""
+    local_hour: int | None = None
+    """The callee's local hour when the attempt began, 0..23; null where his zone is not known."""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            slice=record['slice'],
+            window_id=record['window_id'],
+            campaign_id=record['campaign_id'],
+            window_seconds=record['window_seconds'],
+            window_start=record['window_start'],
+            window_end=record['window_end'],
+            revision=record['revision'],
+            attempts=record['attempts'],
+            reached=record['reached'],
+            human_answers=record['human_answers'],
+            connects=record['connects'],
+            conversations=record['conversations'],
+            provisional=record['provisional'],
+            local_hour=record['local_hour'],
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        return {
+            'slice': self.slice,
+            'window_id': self.window_id,
+            'campaign_id': self.campaign_id,
+            'local_hour': self.local_hour,
+            'window_seconds': self.window_seconds,
+            'window_start': self.window_start,
+            'window_end': self.window_end,
+            'revision': self.revision,
+            'attempts': self.attempts,
+            'reached': self.reached,
+            'human_answers': self.human_answers,
+            'connects': self.connects,
+            'conversations': self.conversations,
+            'provisional': self.provisional,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DialRefused(Event):
     """A gateway refused a call.dial before Redeem."""
 
@@ -2583,6 +2656,7 @@ EVENTS: dict[str, type[Event]] = {
     ComplianceBlocked.TOPIC: ComplianceBlocked,
     ComplianceCleared.TOPIC: ComplianceCleared,
     ComplianceLedger.TOPIC: ComplianceLedger,
+    ConnectRateWindow.TOPIC: ConnectRateWindow,
     DialRefused.TOPIC: DialRefused,
     DocumentPublished.TOPIC: DocumentPublished,
     GatewayCapacity.TOPIC: GatewayCapacity,

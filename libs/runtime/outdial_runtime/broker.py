@@ -174,5 +174,11 @@ class Broker(Protocol):
     async def partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
         """Number of partitions of each topic that exists."""
 
-    async def read_partition(self, source: TopicPartition, from_offset: int) -> list[Message]:
-        """Committed records from `from_offset` to the end as it stands at the call."""
+    async def read_partition(self, source: TopicPartition, from_offset: int, limit: int | None = None) -> list[Message]:
+        """Committed records from `from_offset` to the end as it stands at the call, at most `limit` of them."""
+
+    async def ends(self, sources: Sequence[TopicPartition]) -> Offsets:
+        """The offset that each partition's next record will have."""
+
+    async def committed(self, group: str, sources: Sequence[TopicPartition]) -> Offsets:
+        """Where the group would read on; 0 where it never committed."""

@@ -18,10 +18,12 @@ from outdial_runtime.http_server import HttpServer, application
 from outdial_runtime.loop import TEAM_KEY, Loop
 from outdial_runtime.metrics import Metrics
 from outdial_runtime.requests import Requests
-from outdial_runtime.service import GrpcMethod, HttpRoute, Read, Service, Subscription, Tick
+from outdial_runtime.schedule import LONGEST_POLL_SECONDS
+from outdial_runtime.service import GrpcMethod, HttpRoute, Read, Service, SocketRoute, Subscription, Tick
 from outdial_runtime.spans import Spans
 from outdial_runtime.surroundings import Surroundings
 from outdial_runtime.toolkit import ServiceToolkit
+from outdial_runtime.websocket_server import socket_protocol
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -31,12 +33,21 @@ class Host:
     """One process of a service."""
 
     def __init__(
-        self, service: Service, config: RunConfig, broker: Broker, *, clock: Clock, chance: Chance, spans: Spans
+        self,
+        service: Service,
+        config: RunConfig,
+        broker: Broker,
+        *,
+        clock: Clock,
+        chance: Chance,
+        spans: Spans,
+        longest_poll_seconds: float = LONGEST_POLL_SECONDS,
     ) -> None:
         self._service = service
         self._config = config
         self._broker = broker
         self._chance = chance
+        self._longest_poll_seconds = longest_poll_seconds
         self._around = Surroundings(service=service.name, clock=clock, spans=spans, metrics=Metrics())
         self._crew = _Crew()
         self._loops: dict[Read, Loop] = {}
@@ -136,6 +147,7 @@ class Host:
             subscriptions=subscriptions,
             ticks=ticks,
             hooks=self._service.hooks if read is Read.GROUP else None,
+            longest_poll_seconds=self._longest_poll_seconds,
         )
 
     def _watch_health(self, deps: Any) -> None:
@@ -186,7 +198,9 @@ class Host:
         if self._config.http_port is not None:
             routes = [r for r in self._service.requests if isinstance(r, HttpRoute)]
             app = application(routes, lambda: self.requests, self.health, self.metrics)
-            servers.http = HttpServer(app, host, self._config.http_port)
+            sockets = [r for r in self._service.requests if isinstance(r, SocketRoute)]
+            upgraded = socket_protocol(sockets, lambda: self.requests) if sockets else None
+            servers.http = HttpServer(app, host, self._config.http_port, upgraded)
             self.http_port = servers.http.port
             servers.http_task = self._crew.start(servers.http.run())
         return servers
@@ -214,11 +228,11 @@ class _Crew:
     """Background tasks; the first that fails ends whatever waits."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: list[asyncio.Task[Any]] = []
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
+        self._tasks.append(task)
         return task
 
     async def until(self, work: Awaitable[T]) -> T:

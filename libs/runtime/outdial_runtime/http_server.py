@@ -1,7 +1,8 @@
-"""The HTTP door: Starlette and uvicorn within the process, and the runtime's own endpoints."""
+"""The HTTP door: Starlette and uvicorn within the process, WebSockets, and the runtime's own endpoints."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -24,11 +25,16 @@ Endpoint = Callable[[StarletteRequest], Awaitable[Response]]
 class HttpServer:
     """uvicorn on a socket of ours; signals stay with the runtime."""
 
-    def __init__(self, app: Starlette, host: str, port: int) -> None:
+    def __init__(self, app: Starlette, host: str, port: int, sockets: type[asyncio.Protocol] | None = None) -> None:
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=2
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws=sockets or "none",
+            timeout_graceful_shutdown=2,
         )
         self._server = _Server(config)
 
@@ -80,7 +86,8 @@ def _endpoint(route: HttpRoute, requests: Callable[[], Requests | None]) -> Endp
 
 
 def _response(reply: HttpReply) -> Response:
-    return Response(body_of(reply), status_code=reply.status, media_type=reply.content_type if reply.body else None)
+    media_type = reply.content_type if reply.body else None
+    return Response(body_of(reply), status_code=reply.status, media_type=media_type, headers=dict(reply.headers))
 
 
 def _text(say: Callable[[], tuple[int, str]]) -> Endpoint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaException
@@ -12,7 +12,7 @@ from confluent_kafka import Consumer as ConfluentConsumer
 from confluent_kafka import TopicPartition as ConfluentPartition
 from confluent_kafka.admin import AdminClient
 
-from outdial_runtime.broker import BrokerError, Message, Reading, TopicPartition
+from outdial_runtime.broker import BrokerError, Message, Offsets, Reading, TopicPartition
 from outdial_runtime.kafka_consumer import KafkaConsumer, common_settings, end_of_partition, to_message
 from outdial_runtime.kafka_producer import KafkaProducer, KafkaTransactions
 
@@ -38,8 +38,14 @@ class KafkaBroker:
     async def partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
         return await asyncio.to_thread(self._partition_counts, topics)
 
-    async def read_partition(self, source: TopicPartition, from_offset: int) -> list[Message]:
-        return await asyncio.to_thread(self._read_partition, source, from_offset)
+    async def read_partition(self, source: TopicPartition, from_offset: int, limit: int | None = None) -> list[Message]:
+        return await asyncio.to_thread(self._read_partition, source, from_offset, limit)
+
+    async def ends(self, sources: Sequence[TopicPartition]) -> Offsets:
+        return await asyncio.to_thread(self._asked, f"{self._prefix}read-{uuid.uuid4()}", sources, self._end)
+
+    async def committed(self, group: str, sources: Sequence[TopicPartition]) -> Offsets:
+        return await asyncio.to_thread(self._asked, self._prefix + group, sources, self._committed)
 
     def _partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
         try:
@@ -48,7 +54,31 @@ class KafkaBroker:
             raise BrokerError(f"no metadata from Kafka: {error.args[0].name()}") from error
         return {t: len(known[self._prefix + t].partitions) for t in topics if self._prefix + t in known}
 
-    def _read_partition(self, source: TopicPartition, from_offset: int) -> list[Message]:
+    def _asked(
+        self, group: str, sources: Sequence[TopicPartition], ask: Callable[[Any, ConfluentPartition], int]
+    ) -> dict[TopicPartition, int]:
+        """What a consumer that joins no group is told of each partition."""
+        if not sources:
+            return {}
+        consumer = ConfluentConsumer({**common_settings(self._bootstrap), "group.id": group})
+        try:
+            return {s: ask(consumer, ConfluentPartition(self._prefix + s.topic, s.partition)) for s in sources}
+        except KafkaException as error:
+            raise BrokerError(f"offsets of {len(sources)} partitions: {error.args[0].name()}") from error
+        finally:
+            consumer.close()
+
+    @staticmethod
+    def _end(consumer: Any, partition: ConfluentPartition) -> int:
+        end: int = consumer.get_watermark_offsets(partition, timeout=METADATA_SECONDS)[1]
+        return end
+
+    @staticmethod
+    def _committed(consumer: Any, partition: ConfluentPartition) -> int:
+        [found] = consumer.committed([partition], timeout=METADATA_SECONDS)
+        return max(int(found.offset), 0)
+
+    def _read_partition(self, source: TopicPartition, from_offset: int, limit: int | None) -> list[Message]:
         consumer = ConfluentConsumer(
             {
                 **common_settings(self._bootstrap),
@@ -64,13 +94,13 @@ class KafkaBroker:
         try:
             consumer.list_topics(topic, timeout=METADATA_SECONDS)  # else the first fetch waits for a timer of 0.5 s
             consumer.assign([ConfluentPartition(topic, source.partition, from_offset or OFFSET_BEGINNING)])
-            return self._until_end(consumer)
+            return self._until_end(consumer, limit)
         except KafkaException as error:
             raise BrokerError(f"{source.topic}[{source.partition}]: {error.args[0].name()}") from error
         finally:
             consumer.close()
 
-    def _until_end(self, consumer: Any) -> list[Message]:
+    def _until_end(self, consumer: Any, limit: int | None) -> list[Message]:
         found: list[Message] = []
         while True:
             first = consumer.poll(0.2)
@@ -80,3 +110,5 @@ class KafkaBroker:
                 if end_of_partition(raw):
                     return found
                 found.append(to_message(raw, self._prefix))
+                if len(found) == limit:
+                    return found

@@ -24,7 +24,7 @@ from outdial_runtime.broker import Batch, CommitRejected, Consumer, Message, Reb
 from outdial_runtime.delivery import Delivery, Stages
 from outdial_runtime.outcome import DeadLetter, Drop, Outcome, Publish, RetryLater
 from outdial_runtime.records import Stamp, attempt_of, dead_record, parse
-from outdial_runtime.schedule import Schedule
+from outdial_runtime.schedule import LONGEST_POLL_SECONDS, Schedule
 from outdial_runtime.service import PartitionHooks, Received, Subscription, Tick, TickInput
 from outdial_runtime.surroundings import Surroundings
 
@@ -63,13 +63,14 @@ class Loop:
         subscriptions: Mapping[str, Subscription],
         ticks: Sequence[Tick] = (),
         hooks: PartitionHooks | None = None,
+        longest_poll_seconds: float = LONGEST_POLL_SECONDS,
     ) -> None:
         self._around = around
         self._name = name
         self._consumer = consumer
         self._delivery = delivery
         self._subscriptions = subscriptions
-        self._schedule = Schedule(ticks, around.clock.monotonic())
+        self._schedule = Schedule(ticks, around.clock.monotonic(), longest_poll_seconds)
         self._hooks = hooks
         self._behind: set[TopicPartition] = set()
         self._stopping = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from outdial_runtime.clock import Chance
 from outdial_runtime.logs import where
 from outdial_runtime.outcome import DeadLetter, Publish, RetryLater
 from outdial_runtime.records import Stamp
-from outdial_runtime.service import Answer, GrpcMethod, HttpReply, HttpRoute, Request
+from outdial_runtime.service import Answer, GrpcMethod, HttpReply, HttpRoute, Request, SocketRoute
 from outdial_runtime.surroundings import Surroundings
 
 PROBLEM = "application/problem+json"
@@ -87,6 +87,27 @@ class Requests:
             return problem(503, "Service Unavailable", "the service is not ready yet")
         except Exception:
             return problem(500, "Internal Server Error", "the request failed; the service's log says where")
+
+    def socket(self, route: SocketRoute, call: HttpCall) -> AsyncIterator[str]:
+        """What to say, from now until the caller closes it. No span: it may last a day.
+
+        Raises:
+            NotReady: before the service caught up.
+        """
+        name = f"SOCKET {route.path}"
+        if not self._open_for_work():
+            self._around.metrics.requests.labels(name, "NOT_READY").inc()
+            raise NotReady(name)
+        self._around.metrics.requests.labels(name, "101").inc()
+        request = Request(
+            message=b"",
+            now=self._now,
+            cause=self._chance.token(),
+            path=dict(call.path),
+            query=dict(call.query),
+            headers=dict(call.headers),
+        )
+        return route.handler(request, self._deps)
 
     @property
     def _now(self) -> Any:

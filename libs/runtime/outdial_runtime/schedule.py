@@ -15,14 +15,17 @@ SAME_INSTANT_SECONDS = 1e-6
 class Schedule:
     """The timers of one loop."""
 
-    def __init__(self, ticks: Sequence[Tick], now: float) -> None:
+    def __init__(self, ticks: Sequence[Tick], now: float, longest_poll_seconds: float = LONGEST_POLL_SECONDS) -> None:
+        self._longest_poll_seconds = longest_poll_seconds
         self._due = [(tick, now) for tick in ticks]
         self._held: dict[TopicPartition, float] = {}
 
     def wait_seconds(self, now: float) -> float:
         """How long a poll may wait."""
-        nearest = min([due for _, due in self._due] + list(self._held.values()), default=now + LONGEST_POLL_SECONDS)
-        return min(max(nearest - now, 0.0), LONGEST_POLL_SECONDS)
+        nearest = min(
+            [due for _, due in self._due] + list(self._held.values()), default=now + self._longest_poll_seconds
+        )
+        return min(max(nearest - now, 0.0), self._longest_poll_seconds)
 
     def due_ticks(self, now: float) -> list[Tick]:
         """Ticks that came due; one that is late is not made up for."""

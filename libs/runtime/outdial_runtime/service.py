@@ -6,16 +6,19 @@ produces, commits or sleeps. `deps` is the service's frozen record of ports, mad
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from outdial_contracts.base import Event
 from outdial_runtime.clock import Chance, Clock
 from outdial_runtime.outcome import NOTHING, Emit, Outcome
+
+if TYPE_CHECKING:
+    from outdial_runtime.past import TopicPast  # which is made of this module's types
 
 E = TypeVar("E", bound=Event, covariant=True)
 
@@ -97,6 +100,8 @@ class HttpReply:
     body: Any = None
     """JSON-able, or str for text/plain and text/csv (see content_type); None for an empty body."""
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Beside content-type and content-length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +139,18 @@ class HttpRoute:
     path: str
     """Starlette syntax: /v1/agents/{agent_id}/state."""
     handler: Callable[[Request, Any], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocketRoute:
+    """One WebSocket endpoint: every text that `handler` yields is one message; what the client says is not heard.
+
+    The handler's generator is closed when the client goes or the service drains. A page of another origin is refused.
+    """
+
+    path: str
+    """Starlette syntax, as in HttpRoute."""
+    handler: Callable[[Request, Any], AsyncIterator[str]]
 
 
 class Outbox(Protocol):
@@ -188,6 +205,10 @@ class Toolkit(Protocol):
     @property
     def journal(self) -> Journal: ...
 
+    @property
+    def past(self) -> TopicPast:
+        """The topics' past, for a service whose database may have been restored."""
+
     def table_outbox(self, pool: Any) -> TableOutbox:
         """An outbox on an asyncpg pool (table `outbox`, made by the runtime's own migration); the runtime relays it."""
 
@@ -212,7 +233,7 @@ class Service:
     build: Build
     subscriptions: Mapping[type[Event], Subscription] = field(default_factory=dict)
     ticks: Sequence[Tick] = ()
-    requests: Sequence[GrpcMethod | HttpRoute] = ()
+    requests: Sequence[GrpcMethod | HttpRoute | SocketRoute] = ()
     hooks: PartitionHooks | None = None
     ready: Callable[[Any], str | None] = field(default=lambda deps: None)
     """Why the service isn't ready, or None; asked by /readyz with deps."""

@@ -10,6 +10,7 @@ from outdial_contracts.base import Event
 from outdial_runtime.broker import Broker, Producer, TopicPartition
 from outdial_runtime.clock import Chance, Clock
 from outdial_runtime.outbox import MemoryOutbox
+from outdial_runtime.past import TopicPast
 from outdial_runtime.records import Stamp, parse
 from outdial_runtime.service import Received
 from outdial_runtime.surroundings import Surroundings
@@ -74,6 +75,7 @@ class ServiceToolkit:
         self.chance = chance
         self.outbox = MemoryOutbox(around, producer)
         self.journal = BrokerJournal(around, chance, broker, producer)
+        self.past = TopicPast(around, broker)
         self.tables: list[RelayedOutbox] = []
 
     def table_outbox(self, pool: Any) -> RelayedOutbox:

@@ -155,8 +155,14 @@ class Spied:
     async def partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
         return await self._inner.partition_counts(topics)
 
-    async def read_partition(self, source: TopicPartition, from_offset: int) -> list[Message]:
-        return await self._inner.read_partition(source, from_offset)
+    async def read_partition(self, source: TopicPartition, from_offset: int, limit: int | None = None) -> list[Message]:
+        return await self._inner.read_partition(source, from_offset, limit)
+
+    async def ends(self, sources: Sequence[TopicPartition]) -> Offsets:
+        return await self._inner.ends(sources)
+
+    async def committed(self, group: str, sources: Sequence[TopicPartition]) -> Offsets:
+        return await self._inner.committed(group, sources)
 
 
 class _SpiedPort:

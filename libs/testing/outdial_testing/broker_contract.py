@@ -335,6 +335,26 @@ class BrokerContract:
         assert await journal.read(PacingSupply, 0) == []
         await replica.stop()
 
+    async def test_past_knows_what_was_handled_and_reads_on_in_chunks_from_any_offset(self, bench: Bench) -> None:
+        async def on_demand(message: Received[PacingDemand], deps: Any) -> Outcome:
+            return Publish([supply(message.event.campaign_id, message.event.epoch)])
+
+        replica = await bench.start(service_of({PacingDemand: Subscription(handler=on_demand)}))
+        await replica.ready()
+        await bench.publish(*(demand("a", epoch) for epoch in range(5)))
+        await poll_until(lambda: bench.events(PacingSupply), lambda found: len(found) == 5)
+        await replica.stop()
+        past = replica.host.deps.past
+        [source] = [s for s, end in (await past.ends([PacingDemand])).items() if end]
+        positions = await past.positions([PacingDemand], [PacingSupply])
+        assert positions[source] == 5
+        assert sum(end for s, end in positions.items() if s.topic == PacingSupply.TOPIC) == 5
+        first = await past.read(source, 1, limit=2)
+        assert [r.event.epoch for r in first.events] == [1, 2]
+        assert (first.after, first.at_end) == (3, False)
+        rest = await past.read(source, first.after, limit=10)
+        assert ([r.event.epoch for r in rest.events], rest.after, rest.at_end) == ([3, 4], 5, True)
+
 
 def owned(replica: Replica) -> int:
     """How many partitions of the input topic a replica owns."""

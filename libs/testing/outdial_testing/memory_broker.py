@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 from outdial_contracts.base import Event
 from outdial_contracts.codec import decode
@@ -17,6 +17,7 @@ from outdial_runtime.broker import (
     Message,
     Offsets,
     Reading,
+    Rebalance,
     Record,
     TopicPartition,
 )
@@ -32,14 +33,24 @@ E = TypeVar("E", bound=Event)
 QUIET_TURNS = 10
 
 
+class Delay(Protocol):
+    """How long a record is on its way to a reader, in seconds; drawn by the deterministic world."""
+
+    def __call__(self, reading: Reading, source: TopicPartition, offset: int) -> float: ...
+
+
 class MemoryBroker:
     """outdial_runtime.broker.Broker; with a VirtualClock waiting polls end when the clock moves on."""
 
-    def __init__(self, clock: Clock | None = None, partitions: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, clock: Clock | None = None, partitions: Mapping[str, int] | None = None, delay: Delay | None = None
+    ) -> None:
         self.clock = clock or SystemClock()
         self.log = MemoryLog(partitions)
+        self.delay = delay
         self._groups: dict[str, MemoryGroup] = {}
-        self._consumers: set[MemoryConsumer] = set()
+        self._consumers: dict[MemoryConsumer, None] = {}
+        self._readers: dict[str, dict[MemoryConsumer, None]] = {}
         self._members = itertools.count()
         self._open: dict[str, MemoryTransactions] = {}
         self._changes = 0
@@ -57,8 +68,14 @@ class MemoryBroker:
         counts = self.log.counts()
         return {topic: counts[topic] for topic in topics if topic in counts}
 
-    async def read_partition(self, source: TopicPartition, from_offset: int) -> list[Message]:
-        return self.log.read(source, from_offset, self.log.end(source))[0]
+    async def read_partition(self, source: TopicPartition, from_offset: int, limit: int | None = None) -> list[Message]:
+        return self.log.read(source, from_offset, self.log.end(source) if limit is None else limit)[0]
+
+    async def ends(self, sources: Sequence[TopicPartition]) -> Offsets:
+        return {source: self.log.end(source) for source in sources}
+
+    async def committed(self, group: str, sources: Sequence[TopicPartition]) -> Offsets:
+        return {source: self.group(group).committed.get(source, 0) for source in sources}
 
     def publish(
         self, *events: Event | Emit, cause: str = "test", source: str = "test", at: datetime | None = None
@@ -88,13 +105,29 @@ class MemoryBroker:
                 await asyncio.sleep(0.001)
 
     def append(self, records: Sequence[Record], transaction: Transaction | None = None) -> list[int]:
-        """Stores records and wakes the consumers."""
-        offsets = [self.log.append(record, transaction) for record in records]
-        self.changed()
+        """Stores records and wakes the consumers of their topics, of an open transaction's at its end."""
+        now_ms = int(self.clock.now().timestamp() * 1000)
+        offsets = []
+        for record in records:
+            message = self.log.append(record, now_ms, transaction)
+            offsets.append(message.offset)
+            if transaction is None:
+                self.arrived(message.source, message.offset + 1)
+            else:
+                transaction.ends[message.source] = message.offset + 1
         return offsets
 
+    def arrived(self, source: TopicPartition, end: int) -> None:
+        """Records of a partition before `end` are there to be read, after their delay."""
+        self._changes += 1
+        for consumer in self._readers.get(source.topic, ()):
+            if self.delay is None:
+                consumer.arrived(source, end)
+            else:
+                consumer.expect(source, end, self.delay(consumer.reading, source, end - 1))
+
     def changed(self) -> None:
-        """Something happened that a waiting consumer may want to see."""
+        """Something happened that any waiting consumer may want to see, such as a rebalance."""
         self._changes += 1
         for consumer in self._consumers:
             consumer.wake()
@@ -105,12 +138,16 @@ class MemoryBroker:
 
     def opened(self, consumer: MemoryConsumer) -> None:
         """A consumer started."""
-        self._consumers.add(consumer)
+        self._consumers[consumer] = None
+        for topic in consumer.reading.topics:
+            self._readers.setdefault(topic, {})[consumer] = None
         self.changed()
 
     def closed(self, consumer: MemoryConsumer) -> None:
         """A consumer went."""
-        self._consumers.discard(consumer)
+        self._consumers.pop(consumer, None)
+        for topic in consumer.reading.topics:
+            self._readers.get(topic, {}).pop(consumer, None)
         self.changed()
 
     def take_over(self, transactional_id: str, producer: MemoryTransactions) -> None:
@@ -125,11 +162,18 @@ class MemoryConsumer:
     """outdial_runtime.broker.Consumer."""
 
     def __init__(self, broker: MemoryBroker, reading: Reading, member: int) -> None:
+        self.reading = reading
+        self.member = member
         self._broker = broker
-        self._reading = reading
-        self._member = member
         self._group = broker.group(reading.group)
+        self._generation = -1
         self._positions: dict[TopicPartition, int] = {}
+        self._visible: dict[TopicPartition, int] = {}
+        """Where records end that have arrived here, of partitions that are read."""
+        self._arrivals: dict[TopicPartition, float] = {}
+        """When the last record on its way arrives: loop time."""
+        self._fresh: dict[TopicPartition, None] = {}
+        """Partitions to look at: something may be unread there, or their end untold."""
         self._paused: set[TopicPartition] = set()
         self._ends_told: dict[TopicPartition, int] = {}
         self._waiting: asyncio.Future[None] | None = None
@@ -141,9 +185,10 @@ class MemoryConsumer:
 
     async def start(self) -> frozenset[TopicPartition]:
         fixed = self._fixed()
-        self._positions.update(fixed)
-        if self._reading.read is Read.GROUP and self._reading.topics:
-            self._group.join(self._member, self._reading.topics)
+        for source, position in fixed.items():
+            self._read_from(source, position)
+        if self.reading.read is Read.GROUP and self.reading.topics:
+            self._group.join(self.member, self.reading.topics)
         self._broker.opened(self)
         return frozenset(fixed)
 
@@ -157,8 +202,8 @@ class MemoryConsumer:
         return batch
 
     async def commit(self, offsets: Offsets) -> None:
-        if self._reading.read is Read.GROUP:
-            self._group.commit(self._member, offsets)
+        if self.reading.read is Read.GROUP:
+            self._group.commit(self.member, offsets)
         else:
             self._group.committed.update(offsets)
 
@@ -168,22 +213,54 @@ class MemoryConsumer:
 
     async def resume(self, source: TopicPartition) -> None:
         self._paused.discard(source)
+        self._fresh[source] = None
 
     async def rewind(self, offsets: Offsets) -> None:
-        for source in offsets.keys() & self._positions.keys():
+        for source in sorted(offsets.keys() & self._positions.keys()):
             self._positions[source] = offsets[source]
+            self._fresh[source] = None
             self._ends_told.pop(source, None)
+
+    def arrived(self, source: TopicPartition, end: int) -> None:
+        """Records before `end` may be read here."""
+        if source in self._positions:
+            self._visible[source] = max(end, self._visible[source])
+            self._fresh[source] = None
+            self.wake()
+
+    def expect(self, source: TopicPartition, end: int, seconds: float) -> None:
+        """Records before `end` are on their way; none overtakes another of its partition."""
+        if source in self._positions:
+            loop = asyncio.get_running_loop()
+            at = max(loop.time() + seconds, self._arrivals.get(source, 0.0))
+            self._arrivals[source] = at
+            loop.call_at(at, self.arrived, source, end)
 
     def wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
 
     async def close(self) -> None:
-        self._group.leave(self._member)
+        self.evict()
+
+    def evict(self) -> None:
+        """The group does without it: it closed, or was silent for too long."""
+        self._group.leave(self.member)
         self._broker.closed(self)
 
+    @property
+    def rebalance_ahead(self) -> bool:
+        """Whether its next poll may bring a rebalance."""
+        return self.reading.read is Read.GROUP and self._generation != self._group.generation
+
+    def forget_commits(self, records: int) -> int:
+        """The last commits are lost and its partitions come anew; returns how many records come again at most."""
+        lost = self._group.set_back(self.member, records)
+        self.wake()
+        return lost
+
     def _fixed(self) -> dict[TopicPartition, int]:
-        reading, counts = self._reading, self._broker.log.counts()
+        reading, counts = self.reading, self._broker.log.counts()
         if reading.read is Read.GROUP:
             return {}
         if reading.read is Read.PINNED:
@@ -192,38 +269,72 @@ class MemoryConsumer:
         sources = [TopicPartition(topic, number) for topic in reading.topics for number in range(counts[topic])]
         return {s: self._broker.log.end(s) if reading.read is Read.WHOLE_LATEST else 0 for s in sources}
 
+    def _read_from(self, source: TopicPartition, position: int) -> None:
+        """What lies there already has arrived."""
+        self._positions[source] = position
+        self._visible[source] = self._broker.log.end(source)
+        self._fresh[source] = None
+
     def _look(self, max_messages: int) -> Batch:
-        rebalances = self._group.sync(self._member) if self._reading.read is Read.GROUP else []
+        rebalances = self._changes_of_group()
+        messages: list[Message] = []
+        for source in list(self._fresh):
+            if source in self._paused or source not in self._positions:
+                del self._fresh[source]
+                continue
+            if len(messages) == max_messages:
+                break
+            found, position = self._broker.log.read(
+                source, self._positions[source], max_messages - len(messages), self._visible[source]
+            )
+            self._positions[source] = position
+            messages += found
+            if position >= min(self._visible[source], self._broker.log.end(source)):
+                del self._fresh[source]
+        return Batch(messages=messages, rebalances=rebalances, caught_up=self._new_ends())
+
+    def _changes_of_group(self) -> Sequence[Rebalance]:
+        if not self.rebalance_ahead:
+            return ()
+        rebalances = self._group.sync(self.member)
+        self._generation = self._group.generation
         for change in rebalances:
-            for source in change.partitions:
+            for source in sorted(change.partitions):
                 self._paused.discard(source)
                 self._positions.pop(source, None)
                 if change.assigned:
-                    self._positions[source] = self._group.committed.get(source, 0)
+                    self._read_from(source, self._group.committed.get(source, 0))
+        if rebalances:
             self._broker.changed()
-        messages: list[Message] = []
-        for source, position in self._positions.items():
-            if source not in self._paused:
-                found, self._positions[source] = self._broker.log.read(source, position, max_messages - len(messages))
-                messages += found
-        return Batch(messages=messages, rebalances=rebalances, caught_up=self._new_ends())
+        return rebalances
 
     def _new_ends(self) -> frozenset[TopicPartition]:
-        ends = {
+        if self.reading.read is not Read.WHOLE:
+            return frozenset()
+        ends = [
             source
             for source, position in self._positions.items()
             if position >= self._broker.log.end(source) and self._ends_told.get(source) != position
-        }
+        ]
         self._ends_told.update({source: self._positions[source] for source in ends})
-        return frozenset(ends if self._reading.read is Read.WHOLE else ())
+        return frozenset(ends)
 
     async def _wait(self, seconds: float) -> None:
-        self._waiting = asyncio.get_running_loop().create_future()
-        timer = asyncio.ensure_future(_sleep(self._broker.clock, seconds))
+        clock, loop = self._broker.clock, asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        if not isinstance(clock, VirtualClock):
+            timer = loop.call_later(seconds, self.wake)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+            return
+        sleep = asyncio.ensure_future(clock.sleep(seconds))
         try:
-            await asyncio.wait({self._waiting, timer}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({self._waiting, sleep}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            timer.cancel()
+            sleep.cancel()
             self._waiting = None
 
 
@@ -283,7 +394,8 @@ class MemoryTransactions:
 
     def _end(self, state: TransactionState) -> None:
         self._transaction.state = state
-        self._broker.changed()
+        for source, end in self._transaction.ends.items():
+            self._broker.arrived(source, end)
 
     def _check(self) -> None:
         if self._fenced:
@@ -293,7 +405,3 @@ class MemoryTransactions:
 class _NoTraces:
     def publish(self, topic: str, attempt_id: str | None) -> str | None:
         return None
-
-
-async def _sleep(clock: Clock, seconds: float) -> Any:
-    await (clock.sleep(seconds) if isinstance(clock, VirtualClock) else asyncio.sleep(seconds))

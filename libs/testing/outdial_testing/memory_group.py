@@ -16,7 +16,10 @@ class MemoryGroup:
         self._owners: dict[TopicPartition, int] = {}
         self._target: dict[TopicPartition, int] = {}
         self._told: set[int] = set()
+        self._set_back: set[int] = set()
         self.committed: dict[TopicPartition, int] = {}
+        self.generation = 0
+        """Grows whenever a member may have something to learn at its poll."""
 
     def join(self, member: int, topics: Sequence[str]) -> None:
         """A member subscribes."""
@@ -34,11 +37,13 @@ class MemoryGroup:
         target = {source for source, wanted in self._target.items() if wanted == member}
         held = {source for source, owner in self._owners.items() if owner == member}
         changes = []
-        if gone := held - target:
+        if gone := held if member in self._set_back else held - target:
             changes.append(Rebalance(False, frozenset(gone)))
         for source in gone:
             del self._owners[source]
-        gained = {source for source in target - held if source not in self._owners}
+        self.generation += bool(gone)
+        self._set_back.discard(member)
+        gained = {source for source in target if source not in self._owners}
         self._owners.update(dict.fromkeys(gained, member))
         if gained or (member not in self._told and not target):
             changes.append(Rebalance(True, frozenset(gained)))
@@ -52,8 +57,21 @@ class MemoryGroup:
             raise CommitRejected(f"{len(lost)} partitions are not ours")
         self.committed.update(offsets)
 
+    def set_back(self, member: int, records: int) -> int:
+        """The member's last commits are lost: it gets its partitions anew, so many records before. Returns the sum."""
+        held = [source for source, owner in self._owners.items() if owner == member]
+        lost = 0
+        for source in held:
+            committed = self.committed.get(source, 0)
+            self.committed[source] = max(committed - records, 0)
+            lost += committed - self.committed[source]
+        self._set_back.add(member)
+        self.generation += 1
+        return lost
+
     def _assign(self) -> None:
         """Kafka's range assignor: per topic, members in order get neighbouring partitions."""
+        self.generation += 1
         self._target = {}
         for topic in sorted({t for topics in self._members.values() for t in topics}):
             members = sorted(m for m, topics in self._members.items() if topic in topics)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from outdial_contracts.topics import TOPICS
@@ -26,29 +26,58 @@ class Transaction:
     """Records share one, and appear or vanish with it."""
 
     state: TransactionState = TransactionState.OPEN
+    ends: dict[TopicPartition, int] = field(default_factory=dict)
+    """Partitions it wrote to, and the offset after its last record there."""
 
 
-@dataclass(frozen=True)
-class _Stored:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record of a partition; `seq` counts over all partitions."""
+
+    seq: int
     message: Message
     transaction: Transaction | None
+
+    @property
+    def state(self) -> TransactionState:
+        return self.transaction.state if self.transaction else TransactionState.COMMITTED
+
+
+class _Partition:
+    """Records of one partition, and those of them whose transaction may still be open."""
+
+    def __init__(self) -> None:
+        self.stored: list[Stored] = []
+        self._undecided: deque[Stored] = deque()
+
+    def add(self, stored: Stored) -> None:
+        self.stored.append(stored)
+        if stored.transaction is not None:
+            self._undecided.append(stored)
+
+    @property
+    def end(self) -> int:
+        while self._undecided and self._undecided[0].state is not TransactionState.OPEN:
+            self._undecided.popleft()
+        return self._undecided[0].message.offset if self._undecided else len(self.stored)
 
 
 class MemoryLog:
     """All partitions of all topics."""
 
     def __init__(self, partitions: Mapping[str, int] | None = None) -> None:
-        self._partitions: dict[str, list[list[_Stored]]] = {}
         self._keyless = itertools.count()
-        for topic, count in (partitions or _declared()).items():
-            self._partitions[topic] = [[] for _ in range(count)]
+        self._seq = itertools.count(1)
+        self._partitions = {
+            topic: [_Partition() for _ in range(count)] for topic, count in (partitions or _declared()).items()
+        }
 
     def counts(self) -> dict[str, int]:
         """Partitions of each topic."""
         return {topic: len(partitions) for topic, partitions in self._partitions.items()}
 
-    def append(self, record: Record, transaction: Transaction | None = None) -> int:
-        """Stores a record and returns its offset."""
+    def append(self, record: Record, timestamp_ms: int, transaction: Transaction | None = None) -> Message:
+        """Stores a record and returns it with its place."""
         if record.topic not in self._partitions:
             raise BrokerError(f"topic {record.topic} does not exist")
         partitions = self._partitions[record.topic]
@@ -58,42 +87,46 @@ class MemoryLog:
             number = next(self._keyless) % len(partitions) if key is None else partition_of(key, len(partitions))
         if not 0 <= number < len(partitions):
             raise BrokerError(f"{record.topic} has no partition {number}")
-        stored = partitions[number]
         message = Message(
             topic=record.topic,
             partition=number,
-            offset=len(stored),
-            timestamp_ms=int(time.time() * 1000),
+            offset=len(partitions[number].stored),
+            timestamp_ms=timestamp_ms,
             key=record.key,
             value=record.value,
             headers=tuple(record.headers),
         )
-        stored.append(_Stored(message, transaction))
-        return message.offset
+        partitions[number].add(Stored(next(self._seq), message, transaction))
+        return message
 
-    def read(self, source: TopicPartition, offset: int, limit: int) -> tuple[list[Message], int]:
-        """Committed messages from `offset`, at most `limit`, and the offset to read on from."""
+    def read(
+        self, source: TopicPartition, offset: int, limit: int, end: int | None = None
+    ) -> tuple[list[Message], int]:
+        """Committed messages from `offset` before `end`, at most `limit`, and the offset to read on from."""
+        partition = self._partitions[source.topic][source.partition]
+        end = partition.end if end is None else min(end, partition.end)
         found: list[Message] = []
         position = offset
-        for stored in self._partitions[source.topic][source.partition][offset:]:
-            state = stored.transaction.state if stored.transaction else TransactionState.COMMITTED
-            if state is TransactionState.OPEN or len(found) == limit:
-                break
-            position = stored.message.offset + 1
-            if state is TransactionState.COMMITTED:
+        while position < end and len(found) < limit:
+            stored = partition.stored[position]
+            position += 1
+            if stored.state is TransactionState.COMMITTED:
                 found.append(stored.message)
         return found, position
 
     def end(self, source: TopicPartition) -> int:
         """The last stable offset: where a read_committed reader has to stop."""
-        stored = self._partitions[source.topic][source.partition]
-        opened = (s.message.offset for s in stored if s.transaction and s.transaction.state is TransactionState.OPEN)
-        return next(opened, len(stored))
+        return self._partitions[source.topic][source.partition].end
 
     def messages(self, topic: str) -> list[Message]:
         """Every committed message of a topic, partition by partition."""
         sources = [TopicPartition(topic, number) for number in range(len(self._partitions[topic]))]
         return [m for source in sources for m in self.read(source, 0, self.end(source))[0]]
+
+    def committed(self) -> Iterator[Stored]:
+        """Every committed record of every topic in the order of their appends."""
+        everything = (s for partitions in self._partitions.values() for p in partitions for s in p.stored)
+        return iter(sorted((s for s in everything if s.state is TransactionState.COMMITTED), key=lambda s: s.seq))
 
 
 def _declared() -> dict[str, int]:

@@ -17,6 +17,7 @@ from analytics.handlers import (
     on_compliance_blocked,
     on_get_connect_rate,
     on_get_facts,
+    on_get_totals,
 )
 from analytics.ports import Deps
 from outdial_contracts.base import Event
@@ -33,6 +34,7 @@ TICKS = ()
 REQUESTS = (
     HttpRoute(method="GET", path="/v1/facts", handler=on_get_facts),
     HttpRoute(method="GET", path="/v1/connect-rate", handler=on_get_connect_rate),
+    HttpRoute(method="GET", path="/v1/totals", handler=on_get_totals),
 )
 MIGRATIONS = Path(__file__).parent / "migrations"
 POOL_SIZE = 4

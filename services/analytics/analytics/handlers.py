@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from analytics.domain.facts import ZoneUnknown, connect_rate_by_local_hour, fact_of
+from analytics.domain.totals import totals_since
 from analytics.ports import Deps
 from outdial_contracts.events import CallDisposition, ClearanceClosed, CloseOutcome, ComplianceBlocked
 from outdial_runtime.outcome import NOTHING, DeadLetter, Drop, Outcome
@@ -56,6 +59,19 @@ async def on_get_connect_rate(request: Request, deps: Deps) -> Answer:
         return _missing("campaign_id")
     rows = await deps.facts.of_campaign(campaign_id)
     return Answer(reply=HttpReply(body={"campaign_id": campaign_id, "hours": connect_rate_by_local_hour(rows)}))
+
+
+async def on_get_totals(request: Request, deps: Deps) -> Answer:
+    """GET /v1/totals?campaign_id=&since=: counts of the charged attempts from that moment on."""
+    campaign_id = request.query.get("campaign_id", "")
+    try:
+        since = datetime.fromisoformat(request.query.get("since", ""))
+    except ValueError:
+        return _missing("since (RFC 3339)")
+    if not campaign_id or since.tzinfo is None:
+        return _missing("since with a zone" if campaign_id else "campaign_id")
+    totals = totals_since(await deps.facts.of_campaign(campaign_id), since)
+    return Answer(reply=HttpReply(body={"campaign_id": campaign_id, "since": since.isoformat(), **totals}))
 
 
 def _missing(name: str) -> Answer:

@@ -1,49 +1,27 @@
-"""Dispositions at hand, and a fake of the fact tables."""
+"""Dispositions at hand, and both stores of facts under the same fixture."""
 
 from __future__ import annotations
 
 import uuid
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import pytest
 
-from analytics.app import SUBSCRIPTIONS
-from analytics.domain.facts import AttemptFact
-from analytics.ports import Deps
+from analytics.adapters.memory import MemoryFacts
+from analytics.adapters.postgres import PostgresFacts
+from analytics.app import MIGRATIONS, SUBSCRIPTIONS
+from analytics.ports import Deps, Facts
 from outdial_contracts import events as ev
 from outdial_contracts.base import Event
+from outdial_runtime.migrations import migrate
 from outdial_runtime.outcome import Outcome
 from outdial_runtime.service import Received
 
 NOW = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
-
-
-class MemoryFacts:
-    def __init__(self) -> None:
-        self.facts: dict[str, AttemptFact] = {}
-        self.ends: dict[str, tuple[str, str, tuple[str, ...]]] = {}
-
-    async def put(self, fact: AttemptFact) -> bool:
-        known = self.facts.get(fact.attempt_id)
-        if known is None or known.revision < fact.revision:
-            self.facts[fact.attempt_id] = fact
-            return True
-        return False
-
-    async def put_offer_end(
-        self, attempt_id: str, campaign_id: str, outcome: str, reasons: Sequence[str], at: datetime
-    ) -> None:
-        self.ends.setdefault(attempt_id, (campaign_id, outcome, tuple(reasons)))
-
-    async def of_campaign(self, campaign_id: str) -> list[Mapping[str, Any]]:
-        return [asdict(fact) for fact in self.facts.values() if fact.campaign_id == campaign_id]
-
-    async def offer_ends(self, campaign_id: str) -> dict[str, int]:
-        return dict(Counter(outcome for campaign, outcome, _ in self.ends.values() if campaign == campaign_id))
 
 
 def attempt_id(number: int) -> str:
@@ -153,3 +131,20 @@ def take() -> Callable[[Event, Any], Any]:
 def new_facts() -> Callable[[], MemoryFacts]:
     """For properties: each example needs tables of its own."""
     return MemoryFacts
+
+
+@pytest.fixture
+async def pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
+    schema = f"analytics_{uuid.uuid4().hex}"
+    settings = {"search_path": schema}
+    async with asyncpg.create_pool(postgres_dsn, min_size=1, max_size=4, server_settings=settings) as pool:
+        await pool.execute(f"CREATE SCHEMA {schema}")
+        await migrate(pool, MIGRATIONS)
+        yield pool
+        await pool.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.stack)])
+def facts(request: pytest.FixtureRequest) -> Facts:
+    """Both stores, under the same tests."""
+    return MemoryFacts() if request.param == "memory" else PostgresFacts(request.getfixturevalue("pool"))

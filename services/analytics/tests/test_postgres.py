@@ -1,57 +1,21 @@
-"""The real tables, and the whole service on the memory broker."""
+"""The whole service on the memory broker with its real tables."""
 
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import AsyncIterator, Callable
-from itertools import permutations
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 import pytest
 
-from analytics.adapters.postgres import PostgresFacts
-from analytics.app import MIGRATIONS, build_service
+from analytics.app import build_service
 from analytics.config import Config
-from analytics.domain.facts import fact_of
-from outdial_contracts.events import DispositionCode, Verdict
-from outdial_runtime.migrations import migrate
+from outdial_contracts.events import DispositionCode
 from outdial_testing import MemoryBroker, VirtualClock, run_in_memory
 
 pytestmark = pytest.mark.stack
 Make = Callable[..., Any]
-
-
-@pytest.fixture
-async def pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
-    schema = f"analytics_{uuid.uuid4().hex}"
-    settings = {"search_path": schema}
-    async with asyncpg.create_pool(postgres_dsn, min_size=1, max_size=4, server_settings=settings) as pool:
-        await pool.execute(f"CREATE SCHEMA {schema}")
-        await migrate(pool, MIGRATIONS)
-        yield pool
-        await pool.execute(f"DROP SCHEMA {schema} CASCADE")
-
-
-async def test_the_newest_revision_wins_in_any_order(pool: asyncpg.Pool, disposed: Make) -> None:
-    facts = PostgresFacts(pool)
-    for number, order in enumerate(permutations([1, 2, 3])):
-        kept = [await facts.put(fact_of(disposed(number, revision=revision))) for revision in order]
-        assert kept == [revision == max(order[: place + 1]) for place, revision in enumerate(order)]
-        assert not await facts.put(fact_of(disposed(number, revision=3)))
-    rows = await facts.of_campaign("c1")
-    assert [row["revision"] for row in rows] == [3] * 6
-
-
-async def test_a_fact_survives_the_round_trip(pool: asyncpg.Pool, disposed: Make) -> None:
-    fact = fact_of(disposed(verdict=Verdict.HUMAN, talk_seconds=1.5, sip_status=200))
-    await PostgresFacts(pool).put(fact)
-    [row] = await PostgresFacts(pool).of_campaign("c1")
-    uuids = ("attempt_id", "lead_id")
-    assert {name: str(v) if name in uuids else v for name, v in row.items()} == {
-        name: getattr(fact, name) for name in row
-    }
 
 
 async def test_the_service_answers_with_json(

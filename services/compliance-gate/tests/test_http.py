@@ -54,6 +54,7 @@ async def test_evidence_tells_the_whole_story_without_the_number(world: Any, a: 
     assert body["decision"]["allowed"] is True
     assert {rule["rule_id"] for rule in body["decision"]["rules"]} >= {"US-FED-HOURS", "US-PEWC-AUTODIAL-MOBILE"}
     assert body["decision"]["tzdata"] == world.deps.pack.tzdata
+    assert body["facts"]["offered_at"] <= body["decision"]["at"]
     assert body["consents"][0]["text_sha256"] == "ab" * 32
     assert body["redemptions"][0]["granted"] is True
     assert [record["kind"] for record in body["ledger"]] == ["DECISION", "REDEMPTION", "CLOSE"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,9 +12,12 @@ import grpc
 
 from disposition.adapters.gate_grpc import RECONNECT, GrpcSuppressor
 from disposition.adapters.postgres import PostgresStore
+from disposition.adapters.webhook_http import HttpPoster
+from disposition.adapters.webhook_postgres import PostgresWebhooks
+from disposition.adapters.webhook_signing import StandardSigner
 from disposition.config import Config
 from disposition.domain.watch import GatewayWatch
-from disposition.handlers import (
+from disposition.handlers.attempts import (
     on_agent_wrapup,
     on_call_answered,
     on_call_ended,
@@ -23,15 +27,28 @@ from disposition.handlers import (
     on_gateway_capacity,
     on_get_attempt,
 )
-from disposition.ports import Deps
+from disposition.handlers.webhooks import (
+    on_campaign_published,
+    on_count_webhooks,
+    on_lead_state,
+    on_list_dead,
+    on_replay_dead,
+    on_sending_tick,
+    on_suppression_changed,
+)
+from disposition.ports import Deps, Webhooks
+from disposition.sender import Pace, Sender, SendingTask
 from outdial_contracts.base import Event
 from outdial_contracts.events import (
     AgentWrapup,
     CallAnswered,
     CallEnded,
     CallProgress,
+    CampaignPublished,
     ClearanceClosed,
     GatewayCapacity,
+    LeadState,
+    SuppressionChanged,
 )
 from outdial_runtime.migrations import migrate
 from outdial_runtime.service import HttpRoute, Read, Service, Subscription, Tick, Toolkit
@@ -43,11 +60,23 @@ SUBSCRIPTIONS: dict[type[Event], Subscription] = {
     CallEnded: Subscription(handler=on_call_ended),
     AgentWrapup: Subscription(handler=on_agent_wrapup),
     GatewayCapacity: Subscription(handler=on_gateway_capacity, read=Read.WHOLE_LATEST),
+    CampaignPublished: Subscription(handler=on_campaign_published, read=Read.WHOLE),
+    LeadState: Subscription(handler=on_lead_state),
+    SuppressionChanged: Subscription(handler=on_suppression_changed),
 }
-TICKS = (Tick(handler=on_deadline_tick, every_seconds=1.0),)
-REQUESTS = (HttpRoute(method="GET", path="/v1/attempts/{attempt_id}", handler=on_get_attempt),)
+"""campaign.published is read whole, so that at a start the endpoints are known before what is told to them."""
+TICKS = (
+    Tick(handler=on_deadline_tick, every_seconds=1.0),
+    Tick(handler=on_sending_tick, every_seconds=1.0),
+)
+REQUESTS = (
+    HttpRoute(method="GET", path="/v1/attempts/{attempt_id}", handler=on_get_attempt),
+    HttpRoute(method="GET", path="/v1/webhooks", handler=on_count_webhooks),
+    HttpRoute(method="GET", path="/v1/webhooks/dead", handler=on_list_dead),
+    HttpRoute(method="POST", path="/v1/webhooks/dead/replay", handler=on_replay_dead),
+)
 MIGRATIONS = Path(__file__).parent / "migrations"
-POOL_SIZE = 4
+POOL_SIZE = 6
 
 
 def build_service(config: Config) -> Service:
@@ -58,11 +87,15 @@ def build_service(config: Config) -> Service:
         channel = grpc.aio.insecure_channel(config.gate_address, options=RECONNECT)
         async with asyncpg.create_pool(config.postgres_dsn, min_size=1, max_size=POOL_SIZE) as pool, channel:
             await migrate(pool, MIGRATIONS)
-            yield Deps(
-                store=PostgresStore(pool, toolkit.table_outbox(pool)),
-                gate=GrpcSuppressor(channel),
-                watch=GatewayWatch(since=toolkit.clock.now()),
-            )
+            webhooks = PostgresWebhooks(pool)
+            async with _sending(config, webhooks, toolkit) as sending:
+                yield Deps(
+                    store=PostgresStore(pool, toolkit.table_outbox(pool)),
+                    gate=GrpcSuppressor(channel),
+                    watch=GatewayWatch(since=toolkit.clock.now()),
+                    webhooks=webhooks,
+                    sending=sending,
+                )
 
     return Service(
         name="disposition",
@@ -72,3 +105,35 @@ def build_service(config: Config) -> Service:
         requests=REQUESTS,
         exactly_once=True,
     )
+
+
+@asynccontextmanager
+async def _sending(config: Config, webhooks: Webhooks, toolkit: Toolkit) -> AsyncIterator[SendingTask]:
+    """The sender beside the loop: at a drain what is on the wire is settled, at a fault it is left to its lease."""
+    poster = HttpPoster(
+        policy=config.webhook_policy,
+        timeout_seconds=config.webhook_timeout_seconds,
+        ca_file=config.webhook_ca_file,
+    )
+    async with poster:
+        sender = Sender(
+            webhooks=webhooks,
+            signer=StandardSigner(config.webhook_secrets),
+            poster=poster,
+            clock=toolkit.clock,
+            chance=toolkit.chance,
+            pace=Pace(
+                delays_seconds=config.webhook_delays_seconds,
+                lease_seconds=config.webhook_lease_seconds,
+                slots=config.webhook_slots,
+            ),
+        )
+        task = asyncio.create_task(sender.run())
+        try:
+            yield SendingTask(task)
+            sender.stop()
+        except BaseException:
+            task.cancel()
+            raise
+        finally:
+            await asyncio.wait({task})

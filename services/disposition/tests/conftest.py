@@ -1,23 +1,27 @@
-"""One attempt's life at hand for tests: its events, a fake store and gate, and the handlers by event type."""
+"""One attempt's life at hand for tests: its events, both stores, a fake gate, and the handlers by event type."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
-from disposition import handlers
-from disposition.app import SUBSCRIPTIONS
-from disposition.domain.record import AttemptRecord, Wrapup
+from disposition.adapters.memory import MemoryStore
+from disposition.adapters.postgres import PostgresStore
+from disposition.adapters.webhook_memory import MemoryWebhooks
+from disposition.app import MIGRATIONS, SUBSCRIPTIONS
+from disposition.domain.record import Wrapup
 from disposition.domain.watch import GatewayWatch
+from disposition.handlers.attempts import on_deadline_tick
 from disposition.ports import Deps, GateAway
 from outdial_contracts import events as ev
 from outdial_contracts.base import Event
+from outdial_runtime.migrations import migrate
 from outdial_runtime.outcome import Outcome, Publish
 from outdial_runtime.service import Received, TickInput
 
@@ -26,45 +30,6 @@ NOW = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
 
 def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
-
-
-@dataclass
-class MemoryUnit:
-    record: AttemptRecord | None
-    saved: list[AttemptRecord] = field(default_factory=list)
-    said: list[ev.CallDisposition] = field(default_factory=list)
-
-    async def save(self, record: AttemptRecord) -> None:
-        self.saved.append(record)
-
-    async def say(self, event: ev.CallDisposition, cause: str) -> None:
-        self.said.append(event)
-
-
-class MemoryStore:
-    def __init__(self) -> None:
-        self.records: dict[str, AttemptRecord] = {}
-        self.outbox: list[ev.CallDisposition] = []
-
-    @asynccontextmanager
-    async def attempt(self, attempt_id: str) -> AsyncIterator[MemoryUnit]:
-        unit = MemoryUnit(self.records.get(attempt_id))
-        yield unit
-        self.records |= {record.attempt_id: record for record in unit.saved}
-        self.outbox += unit.said
-
-    async def due(self, now: datetime, limit: int) -> list[str]:
-        return [r.attempt_id for r in self.records.values() if r.deadline_at and r.deadline_at <= now][:limit]
-
-    async def boots(self) -> list[tuple[str | None, str | None]]:
-        return list({record.boot for record in self.records.values() if record.waiting_since})
-
-    async def of_boot(self, gateway_id: str, boot_id: str | None, until: datetime, limit: int) -> list[str]:
-        waiting = [r for r in self.records.values() if r.waiting_since and r.waiting_since <= until]
-        return [r.attempt_id for r in waiting if r.boot == (gateway_id, boot_id)][:limit]
-
-    async def get(self, attempt_id: str) -> AttemptRecord | None:
-        return self.records.get(attempt_id)
 
 
 class FakeGate:
@@ -76,6 +41,12 @@ class FakeGate:
         if self.away:
             raise GateAway("UNAVAILABLE")
         self.suppressed.append((attempt_id, wrapup.suppression_id, wrapup.at))
+
+
+class IdleSending:
+    """No sender runs, so none has failed."""
+
+    def check(self) -> None: ...
 
 
 class Attempt:
@@ -180,14 +151,37 @@ class Attempt:
         )
 
 
+class RecordingOutbox:
+    """Keeps events, and a row of each in the given transaction."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+
+    async def write(self, connection: Any, events: Any) -> None:
+        self.events += [(e.event, e.cause, e.revision) for e in events]
+        await connection.execute("CREATE TABLE IF NOT EXISTS recorded (n integer)")
+        await connection.execute("INSERT INTO recorded VALUES (1)")
+
+
 class World:
     """The service's handlers over any store, with time in the test's hands."""
 
     def __init__(self, store: Any) -> None:
         self.store = store
         self.gate = FakeGate()
-        self.deps = Deps(store=store, gate=self.gate, watch=GatewayWatch(since=NOW - timedelta(seconds=60)))
+        self.deps = Deps(
+            store=store,
+            gate=self.gate,
+            watch=GatewayWatch(since=NOW - timedelta(seconds=60)),
+            webhooks=getattr(store, "webhooks", None) or MemoryWebhooks(),
+            sending=IdleSending(),
+        )
         self.published: list[ev.CallDisposition] = []
+
+    @property
+    def outbox(self) -> list[Event]:
+        """What a deadline said, on the fake store."""
+        return [emit.event for emit in self.store.outbox]
 
     async def take(self, event: Event, seconds: float = 0.0, cause: str | None = None, age: float = 0.0) -> Outcome:
         """Handles an event at NOW + seconds, written `age` seconds before; without a cause it is a new message."""
@@ -209,7 +203,7 @@ class World:
     async def tick(self, seconds: float) -> None:
         """One tick of a loop that did not stand still."""
         self.deps.watch.ticked_at = None
-        await handlers.on_deadline_tick(TickInput(now=at(seconds), partition=None), self.deps)
+        await on_deadline_tick(TickInput(now=at(seconds), partition=None), self.deps)
 
 
 @pytest.fixture
@@ -232,3 +226,28 @@ def new_world() -> Callable[..., World]:
 def life() -> Attempt:
     """For properties: events have no state."""
     return Attempt()
+
+
+@pytest.fixture
+async def pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
+    schema = f"disposition_{uuid.uuid4().hex}"
+    settings = {"search_path": schema}
+    async with asyncpg.create_pool(postgres_dsn, min_size=1, max_size=4, server_settings=settings) as pool:
+        await pool.execute(f"CREATE SCHEMA {schema}")
+        await migrate(pool, MIGRATIONS)
+        yield pool
+        await pool.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.fixture
+def real_store(pool: asyncpg.Pool) -> PostgresStore:
+    return PostgresStore(pool, RecordingOutbox())
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.stack)])
+def store(request: pytest.FixtureRequest) -> MemoryStore | PostgresStore:
+    """Both stores, under the same tests."""
+    if request.param == "memory":
+        return MemoryStore()
+    real: PostgresStore = request.getfixturevalue("real_store")
+    return real

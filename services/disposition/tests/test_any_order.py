@@ -81,7 +81,7 @@ async def test_not_dialled_alone_opens_nothing(world: Any, attempt: Any) -> None
     for seconds in (60.0, 600.0):
         await world.tick(seconds)
     assert not world.published
-    assert not world.store.outbox
+    assert not world.outbox
 
 
 @pytest.mark.parametrize("redeemed_first", [True, False])

@@ -17,7 +17,7 @@ async def test_another_boot_of_the_gateway_ends_its_attempts_unknown(world: Any,
     await world.take(attempt.closed())
     await world.take(attempt.capacity(9.0, boot_id="boot-2", lists=False), 9.0)
     await world.tick(10.0)
-    [said] = world.store.outbox
+    [said] = world.outbox
     assert (said.code, said.charged, said.closed_by_deadline, said.revision) == (C.UNKNOWN, True, True, 1)
     assert said.rule_outcomes == (R.NO_ANSWER,)
 
@@ -26,16 +26,16 @@ async def test_a_silent_gateway_ends_its_attempts_unknown(world: Any, attempt: A
     await world.take(attempt.closed())
     await world.take(attempt.capacity(1.0), 1.0)
     await world.tick(8.9)
-    assert not world.store.outbox
+    assert not world.outbox
     await world.tick(9.1)
-    assert [d.code for d in world.store.outbox] == [C.UNKNOWN]
+    assert [d.code for d in world.outbox] == [C.UNKNOWN]
 
 
 async def test_unknown_after_the_answer_counts_as_conversation_and_abandonment(world: Any, attempt: Any) -> None:
     for event in (attempt.closed(), attempt.progress("INVITED", 0.1), attempt.answered()):
         await world.take(event, 6.0)
     await world.tick(20.0)
-    [said] = world.store.outbox
+    [said] = world.outbox
     assert set(said.rule_outcomes) == {R.CONVERSATION, R.ABANDONED}
     assert (said.abandoned, said.reached, said.connected) == (True, True, False)
 
@@ -46,9 +46,9 @@ async def test_deadline_is_ring_time_and_30_seconds_after_redemption(world: Any,
     for seconds in (40.0, 47.9):
         await world.take(attempt.capacity(seconds, lists=False), seconds)
         await world.tick(seconds)
-    assert not world.store.outbox
+    assert not world.outbox
     await world.tick(48.0)
-    assert [d.code for d in world.store.outbox] == [C.UNKNOWN]
+    assert [d.code for d in world.outbox] == [C.UNKNOWN]
 
 
 async def test_an_attempt_that_its_gateway_lists_lives_on(world: Any, attempt: Any) -> None:
@@ -56,7 +56,7 @@ async def test_an_attempt_that_its_gateway_lists_lives_on(world: Any, attempt: A
     for seconds in range(2, 200, 2):
         await world.take(attempt.capacity(float(seconds)), float(seconds))
         await world.tick(float(seconds))
-    assert not world.store.outbox
+    assert not world.outbox
     await world.take(attempt.ended("MACHINE", 200.0), 200.0)
     assert [d.code for d in world.published] == [C.MACHINE]
 
@@ -65,14 +65,14 @@ async def test_a_live_call_whose_redemption_is_late_lives_on(world: Any, attempt
     await world.take(attempt.progress("INVITED", 0.1), 0.2)
     await world.take(attempt.capacity(30.0), 30.0)
     await world.tick(31.0)
-    assert not world.store.outbox, "the gate's outbox is slow, but the gateway has the call"
+    assert not world.outbox, "the gate's outbox is slow, but the gateway has the call"
 
 
 async def test_deadline_speaks_exactly_once(world: Any, attempt: Any) -> None:
     await world.take(attempt.closed())
     for seconds in (50.0, 51.0, 52.0, 500.0):
         await world.tick(seconds)
-    assert [d.revision for d in world.store.outbox] == [1]
+    assert [d.revision for d in world.outbox] == [1]
 
 
 async def test_the_end_that_comes_after_all_is_revision_2(world: Any, attempt: Any) -> None:
@@ -86,9 +86,9 @@ async def test_connected_without_wrap_up_is_said_after_60_seconds(world: Any, at
     for event in attempt.conversation():
         await world.take(event, 40.0)
     await world.tick(99.9)
-    assert not world.store.outbox
+    assert not world.outbox
     await world.tick(100.0)
-    assert [(d.code, d.connected) for d in world.store.outbox] == [(C.CONNECTED, True)]
+    assert [(d.code, d.connected) for d in world.outbox] == [(C.CONNECTED, True)]
 
 
 async def test_late_wrap_up_is_revision_2(world: Any, attempt: Any) -> None:
@@ -112,7 +112,7 @@ async def test_an_agents_word_on_a_bridged_call_outlives_its_gateway(world: Any,
         await world.take(event, 7.0)
     await world.tick(20.0)
     await world.take(attempt.wrapup("CALLBACK", 25.0), 25.0)
-    assert [d.code for d in world.store.outbox] == [C.UNKNOWN]
+    assert [d.code for d in world.outbox] == [C.UNKNOWN]
     assert [(d.code, d.connected, d.revision) for d in world.published] == [(C.CALLBACK, True, 2)]
 
 
@@ -121,10 +121,10 @@ async def test_an_agents_word_before_the_gateway_was_given_up_needs_the_gate(wor
         await world.take(event, 12.0)
     world.gate.away = True
     await world.tick(20.0)
-    assert not world.store.outbox
+    assert not world.outbox
     world.gate.away = False
     await world.tick(21.0)
-    assert [(d.code, d.dnc) for d in world.store.outbox] == [(C.DNC_REQUESTED, True)]
+    assert [(d.code, d.dnc) for d in world.outbox] == [(C.DNC_REQUESTED, True)]
     assert len(world.gate.suppressed) == 1
 
 
@@ -132,18 +132,18 @@ async def test_nobody_is_given_up_before_gateways_had_time_to_speak(world: Any, 
     await world.take(attempt.closed())
     world.deps.watch.since = attempt.closed(seconds=100.0).closed_at
     await world.tick(105.0)
-    assert not world.store.outbox
+    assert not world.outbox
     await world.tick(108.1)
-    assert [d.code for d in world.store.outbox] == [C.UNKNOWN]
+    assert [d.code for d in world.outbox] == [C.UNKNOWN]
 
 
 async def test_nobody_is_given_up_while_a_backlog_is_read(world: Any, attempt: Any) -> None:
     await world.take(attempt.closed(), seconds=300.0, age=300.0)
     await world.tick(301.0)
-    assert not world.store.outbox, "the call's end may be further on in the backlog"
+    assert not world.outbox, "the call's end may be further on in the backlog"
     await world.take(attempt.ended("BUSY", 0.4), seconds=301.0, age=299.0)
     await world.tick(400.0)
-    assert not world.store.outbox
+    assert not world.outbox
     assert [(d.code, d.revision) for d in world.published] == [(C.BUSY, 1)]
 
 

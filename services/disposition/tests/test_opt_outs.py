@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from disposition.handlers import on_get_attempt
+from disposition.handlers.attempts import on_get_attempt
 from outdial_contracts.events import DispositionCode
 from outdial_runtime.outcome import NOTHING, DeadLetter, RetryLater
 from outdial_runtime.service import Request
@@ -42,7 +42,7 @@ async def test_opt_out_on_a_call_that_was_not_bridged_still_reaches_the_gate(wor
 async def test_a_wrap_up_of_an_unknown_attempt_holds_up_nobody(world: Any, attempt: Any) -> None:
     assert await world.take(attempt.wrapup("INTERESTED"), 45.0) == NOTHING
     await world.tick(500.0)
-    assert not world.store.outbox
+    assert not world.outbox
 
 
 async def test_an_attempt_id_that_is_none_is_a_dead_letter(world: Any, attempt: Any) -> None:

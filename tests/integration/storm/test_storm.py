@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from campaign_run import Plan, dump_events, live_calls, run, wait_for
-from stranger import broken, count, lines
 
 from outdial_cli.demo.watch import Watch
 from outdial_cli.stack.layout import SERVICES
 from outdial_cli.stack.stack import Stack
+from tests.integration.campaign_run import Plan, dump_events, live_calls, run, wait_for
+from tests.integration.stranger import broken, count, lines
 
 pytestmark = [pytest.mark.stack, pytest.mark.storm, pytest.mark.timeout(900)]
 LIVE_CALLS_AT_LEAST = 5

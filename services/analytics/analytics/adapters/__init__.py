@@ -1,1 +1,1 @@
-"""PostgreSQL."""
+"""PostgreSQL, and the same in memory."""

@@ -79,6 +79,7 @@ def _rules(clearance: Clearance, deps: Deps) -> list[dict[str, str]]:
 def _facts(clearance: Clearance) -> dict[str, Any]:
     offer, answer = clearance.offer, clearance.answer
     return {
+        "offered_at": _iso(offer.offered_at),
         "lead_id": offer.context.lead_id,
         "campaign": f"{offer.campaign_id}/{offer.campaign_version}",
         "seller_id": offer.seller_id,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 
+from disposition.adapters.webhook_postgres import queue
+from disposition.domain.payloads import Webhook
 from disposition.domain.record import AttemptRecord
 from outdial_contracts.events import CallDisposition
 from outdial_runtime.outcome import Emit
@@ -53,6 +55,10 @@ class PostgresUnit:
     async def say(self, event: CallDisposition, cause: str) -> None:
         """A row of the outbox, in the same transaction."""
         await self._outbox.write(self._connection, [Emit(event=event, cause=cause, revision=event.revision)])
+
+    async def tell(self, webhook: Webhook, now: datetime) -> None:
+        """A row, in the same transaction."""
+        await queue(self._connection, [webhook], now)
 
 
 class PostgresStore:

@@ -22,6 +22,7 @@ from outdial_contracts.events import (
     ProgressStage,
     Verdict,
 )
+from outdial_contracts.headers import event_id
 
 NO_NEWS_SECONDS = 30.0
 """A call may be silent so long past its ring time before it is looked after."""
@@ -123,6 +124,13 @@ class AttemptRecord:
     def open(self) -> bool:
         """It is an attempt: redeemed, or a dialled call event was seen."""
         return self.redemption is not None or self.dialled_at is not None or (self.end is not None and self.end.dialled)
+
+    @property
+    def suppression_id(self) -> str | None:
+        """Of the opt-out that an agent recorded, the console's where it gave one."""
+        if self.wrapup is None:
+            return None
+        return self.wrapup.suppression_id or event_id(f"dnc:{self.attempt_id}", "suppression")
 
     @property
     def waiting_since(self) -> datetime | None:

@@ -1,4 +1,4 @@
-"""clearance.closed, call.progress, call.answered, call.ended, agent.wrapup -> call.disposition."""
+"""clearance.closed, call.progress, call.answered, call.ended, agent.wrapup -> call.disposition (and its webhook)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from disposition.domain.decide import decide
+from disposition.domain.payloads import of_disposition
 from disposition.domain.record import (
     AttemptRecord,
     given_up,
@@ -116,6 +117,8 @@ async def _fold(
             return RetryLater("GATE_AWAY")
         if ruling.record != unit.record:
             await unit.save(ruling.record)
+        if ruling.event is not None:
+            await unit.tell(of_disposition(ruling.event, ruling.record.suppression_id), message.now)
     return NOTHING if ruling.event is None else Publish([ruling.event])
 
 
@@ -134,6 +137,7 @@ async def _look_after(unit: Unit, now: datetime, deps: Deps) -> None:
     if ruling.event is not None and await _opted_out(ruling.record, ruling.event, deps):
         await unit.save(ruling.record)
         await unit.say(ruling.event, cause)
+        await unit.tell(of_disposition(ruling.event, ruling.record.suppression_id), now)
 
 
 async def _opted_out(record: AttemptRecord, event: CallDisposition | None, deps: Deps) -> bool:
