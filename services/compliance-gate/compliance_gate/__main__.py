@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 import outdial_runtime
 from compliance_gate import cli
-from compliance_gate.adapters.rule_pack import LAW, load_rule_pack, pin_time_zones, shipped
-from compliance_gate.app import NAME, build_service
+from compliance_gate.app import NAME, build_service, build_tools
 from compliance_gate.config import Config
-from compliance_gate.domain.rules import RulePack
 
 
 def main() -> None:
@@ -20,12 +16,7 @@ def main() -> None:
     if arguments in ([], ["run"]):
         outdial_runtime.run(build_service(Config.from_env()), outdial_runtime.RunConfig.from_env(NAME))
         return
-    sys.exit(cli.main(arguments, load_pack))
-
-
-def load_pack(files: Sequence[Path]) -> RulePack:
-    """The packs in `files` (none: the law as shipped). Raises ValueError naming file, row and field."""
-    return load_rule_pack(files or shipped(*LAW), tzdata=pin_time_zones())
+    sys.exit(cli.main(arguments, build_tools()))
 
 
 if __name__ == "__main__":

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
 import asyncpg
 
+from compliance_gate.adapters.list_store import ListFolder
 from compliance_gate.adapters.postgres import PostgresStore
-from compliance_gate.adapters.rule_pack import load_rule_pack, pin_time_zones
+from compliance_gate.adapters.rule_pack import LAW, load_rule_pack, pin_time_zones, shipped
 from compliance_gate.adapters.signing import Ed25519Signer
+from compliance_gate.cli.terms import Tools
 from compliance_gate.config import Config
 from compliance_gate.domain.ledger import Chain, Frontier
 from compliance_gate.domain.live import LiveBook
@@ -65,6 +68,14 @@ REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
     HttpRoute(method="GET", path="/v1/ledger/export", handler=unavailable(http.get_export)),
     HttpRoute(method="GET", path="/v1/stats", handler=unavailable(http.get_stats)),
 )
+
+
+def build_tools() -> Tools:
+    """What the command line needs from adapters."""
+    return Tools(
+        load_pack=lambda files: load_rule_pack(files or shipped(*LAW), tzdata=pin_time_zones()),
+        lists=ListFolder(now=lambda: datetime.now(UTC)),
+    )
 
 
 def build_service(config: Config) -> Service:

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from compliance_gate import cli
-from compliance_gate.__main__ import load_pack
 from compliance_gate.adapters.pack_rows import RulePackError
 from compliance_gate.adapters.rule_pack import DATA, load_rule_pack
+from compliance_gate.app import build_tools
 
 CASES = Path(__file__).parents[4] / "shared" / "compliance" / "cases_dev.jsonl"
 needs_cases = pytest.mark.skipif(not CASES.exists(), reason="the shared case file is not beside the repository")
@@ -33,7 +33,7 @@ CASE: dict[str, Any] = {
 
 @needs_cases
 def test_every_case_of_the_rule_pack_is_decided_as_it_says(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["evaluate", str(CASES)], load_pack) == 0
+    assert cli.main(["evaluate", str(CASES)], build_tools()) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     cases = [json.loads(line) for line in CASES.read_text("utf-8").splitlines()]
     assert len(answers) == len(cases) > 500
@@ -48,7 +48,7 @@ def expected(case: dict[str, Any]) -> dict[str, Any]:
 def test_a_case_from_standard_input_is_answered_in_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "case.jsonl"
     file.write_text("\n" + json.dumps(CASE) + "\n")
-    assert cli.main(["evaluate", str(file)], load_pack) == 0
+    assert cli.main(["evaluate", str(file)], build_tools()) == 0
     [line] = capsys.readouterr().out.splitlines()
     assert json.loads(line) == {
         "id": "one",
@@ -64,7 +64,7 @@ def test_explanation_names_rules_citations_and_the_caveat_but_no_number(
 ) -> None:
     file = tmp_path / "case.jsonl"
     file.write_text(json.dumps(CASE))
-    assert cli.main(["evaluate", "--explain", str(file)], load_pack) == 0
+    assert cli.main(["evaluate", "--explain", str(file)], build_tools()) == 0
     shown = capsys.readouterr().out
     for words in ("BLOCK", "US-FED-HOURS", "47 CFR 64.1200(c)(1)", "America/New_York", "Not legal advice", "2026.11-1"):
         assert words in shown
@@ -87,7 +87,7 @@ def test_bad_line_names_line_and_field_and_never_the_value(
 ) -> None:
     file = tmp_path / "case.jsonl"
     file.write_text(json.dumps(CASE) + "\n" + json.dumps({**CASE, **change}))
-    assert cli.main(["evaluate", str(file)], load_pack) == 2
+    assert cli.main(["evaluate", str(file)], build_tools()) == 2
     said = capsys.readouterr().err
     assert f"line 2: {words}" in said
     assert "spam" not in said
@@ -150,15 +150,15 @@ def test_deployer_replaces_a_pack_and_sees_what_would_change(
     new.write_text(yaml.safe_dump({"version": "2", "countries": ["US"], "windows": [longer]}))
     cases.write_text(json.dumps(CASE))
     files = ["--old", str(old), "--new", str(new), "--cases", str(cases), "--json"]
-    assert cli.main(["packs", "compare", *files], load_pack) == 1
+    assert cli.main(["packs", "compare", *files], build_tools()) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["rows"] == {"changed": ["XX-HOURS"]}
     assert [(case["old"]["decision"], case["new"]["decision"]) for case in found["cases"]] == [("block", "allow")]
-    assert cli.main(["packs", "compare", "--old", str(old), "--new", str(old)], load_pack) == 0
+    assert cli.main(["packs", "compare", "--old", str(old), "--new", str(old)], build_tools()) == 0
 
 
 def test_shipped_packs_hold_every_row_and_say_where_it_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["packs", "check", "--json"], load_pack) == 0
+    assert cli.main(["packs", "check", "--json"], build_tools()) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["rows"] == {"window": 36, "consent": 14, "cap": 12, "cooldown": 4, "list": 16}
     assert found["countries"] == ["AU", "CA", "DE", "ES", "FR", "GB", "IN", "US"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 CHUNK_BYTES = 16 << 20
 NEWLINE, ZERO, NINE = 10, 48, 57
-FILLERS = np.frombuffer(b"\r,-. ()+\t\"", dtype=np.uint8)
+FILLERS = np.frombuffer(b'\r,-. ()+\t"', dtype=np.uint8)
 PHONE_COLUMNS = ("phone", "phone_number", "number", "msisdn", "telephone", "tel")
 CHANGE_COLUMNS = ("change", "action", "type", "change_type")
 ADDS, TAKES = ("a", "add", "added", "i", "insert"), ("d", "del", "delete", "deleted", "r", "remove")
@@ -42,7 +43,12 @@ class Numbers:
 
 
 def read_numbers(
-    path: Path, *, country_code: str = "1", area: str = "", offset: int = 0, progress: Callable[[int], None] | None = None
+    path: Path,
+    *,
+    country_code: str = "1",
+    area: str = "",
+    offset: int = 0,
+    progress: Callable[[int], None] | None = None,
 ) -> Iterator[Numbers]:
     """Reads a list file piece by piece, from `offset` unpacked bytes on.
 
@@ -54,22 +60,22 @@ def read_numbers(
         BadListFile: a line is no number.
         OSError: it can't be read or unpacked.
     """
-    with _unpacked(path) as file:
-        head = file.read(4096)
-        if not head.strip():
-            raise BadListFile("line 1: the file is empty")
-        if offset == 0 and _has_header(head):
-            file.seek(0)
-            yield from _from_csv(file, country_code)
-            return
-        file.seek(offset)
-        yield from _from_lines(file, country_code, area, offset, progress)
+    try:
+        with _unpacked(path) as file:
+            head = file.read(4096)
+            if not head.strip():
+                raise BadListFile("line 1: the file is empty")
+            with_header = offset == 0 and _has_header(head)
+            file.seek(offset)
+            yield from _from_csv(file, country_code) if with_header else _from_lines(file, country_code, area, offset)
+    except (EOFError, zlib.error):
+        raise BadListFile("the gzip file is cut off or damaged") from None
 
 
 def _unpacked(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         packed = file.read(2) == GZIP_MAGIC
-    return io.BufferedReader(gzip.open(path, "rb")) if packed else path.open("rb")  # type: ignore[type-var]
+    return io.BufferedReader(gzip.open(path, "rb")) if packed else path.open("rb")
 
 
 def _has_header(head: bytes) -> bool:
@@ -77,9 +83,7 @@ def _has_header(head: bytes) -> bool:
     return any(chr(byte).isalpha() for byte in first)
 
 
-def _from_lines(
-    file: IO[bytes], country_code: str, area: str, offset: int, progress: Callable[[int], None] | None
-) -> Iterator[Numbers]:
+def _from_lines(file: IO[bytes], country_code: str, area: str, offset: int) -> Iterator[Numbers]:
     rest, line, none = b"", 1, np.empty(0, np.uint64)
     while chunk := file.read(CHUNK_BYTES):
         whole, _, rest_after = (rest + chunk).rpartition(b"\n")
@@ -90,8 +94,6 @@ def _from_lines(
         numbers, lines = _parse(whole, country_code, area, line)
         rest, line = rest_after, line + lines
         yield Numbers(added=numbers, taken=none, offset=offset)
-        if progress is not None:
-            progress(offset)
     if rest.strip():
         numbers, _ = _parse(rest, country_code, area, line)
         yield Numbers(added=numbers, taken=none, offset=offset + len(rest))
@@ -141,13 +143,21 @@ def _completed(
     return np.where(national, numbers + front, numbers)[lengths > 0]
 
 
+def _text_lines(file: IO[bytes]) -> Iterator[str]:
+    for number, line in enumerate(file, 1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise BadListFile(f"line {number}: want UTF-8") from None
+
+
 def _bad(line: int) -> BadListFile:
     return BadListFile(f"line {line}: want a number of {NATIONAL_DIGITS} digits, area,number, or + and 8 to 15 digits")
 
 
 def _from_csv(file: IO[bytes], country_code: str) -> Iterator[Numbers]:
     """A CSV with a header, row by row: slower, for what is not just numbers."""
-    reader = csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline=""))
+    reader = csv.DictReader(_text_lines(file))
     names = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
     phone = next((names[n] for n in PHONE_COLUMNS if n in names), None)
     change = next((names[n] for n in CHANGE_COLUMNS if n in names), None)

@@ -1,4 +1,4 @@
-"""The gate's own tools: decide cases, look at rule packs, make a signing key, verify a ledger export.
+"""The gate's own tools: decide cases, look at rule packs, load lists, make a signing key, verify a ledger export.
 
 Exit codes: 0 it holds, 1 it does not, 2 bad usage or unreadable input.
 """
@@ -9,20 +9,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from compliance_gate.cli import evaluate, keys, ledger, packs
-from compliance_gate.cli.terms import LoadPack, UsageError
+from compliance_gate.cli import evaluate, keys, ledger, lists, packs
+from compliance_gate.cli.terms import Tools, UsageError
 
 EXAMPLES = """examples:
   compliance-gate run
   compliance-gate evaluate cases.jsonl
   compliance-gate evaluate --explain - < cases.jsonl
   compliance-gate packs check my_pack.yaml
+  compliance-gate lists load US-NDNC dnc.txt.gz --dir lists/ --as-of 2026-11-01T00:00:00Z
   compliance-gate keys new --out keys/
   compliance-gate ledger verify export.jsonl --jwks keys/jwks.json
 """
 
 
-def main(arguments: Sequence[str], load_pack: LoadPack) -> int:
+def main(arguments: Sequence[str], tools: Tools) -> int:
     """Runs one command and returns its exit code."""
     parser = argparse.ArgumentParser(
         prog="compliance-gate",
@@ -30,10 +31,10 @@ def main(arguments: Sequence[str], load_pack: LoadPack) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    areas = parser.add_subparsers(required=True, metavar="evaluate|packs|keys|ledger")
-    for area in (evaluate, packs, keys, ledger):
+    areas = parser.add_subparsers(required=True, metavar="evaluate|packs|lists|keys|ledger")
+    for area in (evaluate, packs, lists, keys, ledger):
         area.add_to(areas)
-    options = parser.parse_args(arguments, argparse.Namespace(load_pack=load_pack))
+    options = parser.parse_args(arguments, argparse.Namespace(tools=tools))
     try:
         code: int = options.run(options)
     except UsageError as error:

@@ -1,12 +1,14 @@
-"""What the tools share: how a pack is loaded, how an answer is said, what bad usage is."""
+"""What the tools share: what they need from adapters, how an answer is said, what bad usage is."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from compliance_gate.domain.rules import RulePack
 
@@ -22,11 +24,37 @@ class UsageError(Exception):
     """What was asked for can't be tried; the text names the argument and what to do."""
 
 
+class ListTools(Protocol):
+    """Snapshots of external lists."""
+
+    def load(
+        self,
+        folder: Path,
+        list_id: str,
+        sources: Sequence[tuple[Path, str, str]],
+        as_of: datetime,
+        delta: bool,
+        progress: Callable[[str, int, int], None] | None,
+    ) -> dict[str, Any]:
+        """Loads (file, area, country code) and returns the manifest. Raises ValueError or OSError."""
+
+    def show(self, folder: Path) -> dict[str, dict[str, Any]]:
+        """List id -> manifest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What the commands need from adapters; app.py brings them."""
+
+    load_pack: LoadPack
+    lists: ListTools
+
+
 def pack_of(options: argparse.Namespace, files: Sequence[Path]) -> RulePack:
     """Loads rule packs. Raises UsageError naming file, row and field."""
-    load: LoadPack = options.load_pack
+    tools: Tools = options.tools
     try:
-        return load(files)
+        return tools.load_pack(files)
     except ValueError as error:
         raise UsageError(f"rule pack: {error}") from None
 
