@@ -48,7 +48,6 @@ def read_numbers(
     country_code: str = "1",
     area: str = "",
     offset: int = 0,
-    progress: Callable[[int], None] | None = None,
 ) -> Iterator[Numbers]:
     """Reads a list file piece by piece, from `offset` unpacked bytes on.
 
