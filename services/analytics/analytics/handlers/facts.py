@@ -1,4 +1,4 @@
-"""call.disposition -> a fact row; compliance.blocked, clearance.closed -> how an offer ended that is no attempt."""
+"""call.disposition -> a fact and its windows; compliance.blocked, clearance.closed -> how other offers ended."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import msgspec
 
 from analytics.domain.facts import ZoneUnknown, connect_rate_by_local_hour, fact_of
 from analytics.domain.totals import totals_since
+from analytics.domain.windows import of_disposition
+from analytics.handlers.problems import missing
+from analytics.handlers.windows import count
 from analytics.ports import Deps
 from outdial_contracts.events import CallDisposition, ClearanceClosed, CloseOutcome, ComplianceBlocked
 from outdial_runtime.outcome import NOTHING, DeadLetter, Drop, Outcome
@@ -17,11 +20,12 @@ from outdial_runtime.service import Answer, HttpReply, Received, Request
 async def on_call_disposition(message: Received[CallDisposition], deps: Deps) -> Outcome:
     """The newest revision wins, in any order of arrival."""
     try:
-        fact = fact_of(message.event)
+        fact, contribution = fact_of(message.event), of_disposition(message.event)
     except ZoneUnknown as error:
         return DeadLetter("ZONE_UNKNOWN", str(error))
     kept = await deps.facts.put(fact)
-    return NOTHING if kept else Drop("OLDER_REVISION")
+    counted = await count(contribution, message.now, deps)
+    return NOTHING if kept and counted == Drop("OLDER_REVISION") else counted
 
 
 async def on_compliance_blocked(message: Received[ComplianceBlocked], deps: Deps) -> Outcome:
@@ -46,7 +50,7 @@ async def on_get_facts(request: Request, deps: Deps) -> Answer:
     """GET /v1/facts?campaign_id=: all rows, JSON."""
     campaign_id = request.query.get("campaign_id", "")
     if not campaign_id:
-        return _missing("campaign_id")
+        return missing("campaign_id")
     rows = await deps.facts.of_campaign(campaign_id)
     body = {"rows": msgspec.to_builtins(rows), "offer_ends": await deps.facts.offer_ends(campaign_id)}
     return Answer(reply=HttpReply(body=body))
@@ -56,7 +60,7 @@ async def on_get_connect_rate(request: Request, deps: Deps) -> Answer:
     """GET /v1/connect-rate?campaign_id=: by the callee's local hour, numerators and denominators."""
     campaign_id = request.query.get("campaign_id", "")
     if not campaign_id:
-        return _missing("campaign_id")
+        return missing("campaign_id")
     rows = await deps.facts.of_campaign(campaign_id)
     return Answer(reply=HttpReply(body={"campaign_id": campaign_id, "hours": connect_rate_by_local_hour(rows)}))
 
@@ -67,18 +71,8 @@ async def on_get_totals(request: Request, deps: Deps) -> Answer:
     try:
         since = datetime.fromisoformat(request.query.get("since", ""))
     except ValueError:
-        return _missing("since (RFC 3339)")
+        return missing("since (RFC 3339)")
     if not campaign_id or since.tzinfo is None:
-        return _missing("since with a zone" if campaign_id else "campaign_id")
+        return missing("since with a zone" if campaign_id else "campaign_id")
     totals = totals_since(await deps.facts.of_campaign(campaign_id), since)
     return Answer(reply=HttpReply(body={"campaign_id": campaign_id, "since": since.isoformat(), **totals}))
-
-
-def _missing(name: str) -> Answer:
-    problem = {
-        "type": "about:blank",
-        "title": "Bad request",
-        "status": 400,
-        "detail": f"query parameter {name} is absent",
-    }
-    return Answer(reply=HttpReply(status=400, body=problem, content_type="application/problem+json"))
