@@ -1,0 +1,24 @@
+"""Facts of the services that no schema file states; tests hold each against the services' code."""
+
+from __future__ import annotations
+
+PACKAGES = {
+    "lead-router": "lead_router",
+    "compliance-gate": "compliance_gate",
+    "pacer": "pacer",
+    "media-gateway": "media_gateway",
+    "disposition": "disposition",
+    "analytics": "analytics",
+    "console": "console",
+}
+WITH_DATABASE = frozenset({"lead-router", "compliance-gate", "disposition", "analytics"})
+EXACTLY_ONCE = frozenset({"disposition"})
+"""Their transactional.id is `{service}-{ordinal}`."""
+WITH_ORDINAL = EXACTLY_ONCE | {"media-gateway", "pacer"}
+"""StatefulSets: the ordinal is a partition, a transactional.id, or the name in the journal."""
+RPC_CALLERS = {
+    "compliance-gate": ("media-gateway", "disposition", "console"),
+    "pacer": ("media-gateway",),
+    "media-gateway": ("console",),
+}
+"""Who calls whose gRPC methods."""
