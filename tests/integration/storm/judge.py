@@ -55,7 +55,8 @@ def _invites(carrier: Iterable[dict[str, Any]]) -> list[tuple[float, str, str]]:
 
 
 def _after_opt_out(carrier: list[dict[str, Any]], opt_outs: list[dict[str, Any]]) -> list[str]:
-    since = {line["phone"]: line["acknowledged_at"] for line in reversed(opt_outs)}
+    latest_first = sorted(opt_outs, key=lambda line: -float(line["acknowledged_at"]))
+    since = {line["phone"]: line["acknowledged_at"] for line in latest_first}
     return [call_id for t, number, call_id in _invites(carrier) if t > since.get(number, t)]
 
 
