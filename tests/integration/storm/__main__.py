@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.recovery import rows_of, table
 from outdial_cli.embedded.supervisor import sigterm_as_exit
 from outdial_cli.stack.environment import RunClock
 from outdial_cli.stack.layout import SERVICES
 from outdial_cli.stack.stack import Stack, StackOptions
 from tests.integration.storm.disk import SmallDisk
-from tests.integration.storm.recovery import rows_of, table
 from tests.integration.storm.run import StormRun, numbers_of, run
 from tests.integration.storm.schedule import schedule
 from tests.integration.stranger import broken

@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench.recovery import table
 from tests.integration.storm.carrier_tail import CarrierTail
 from tests.integration.storm.disk import LIMIT_BYTES, SmallDisk
-from tests.integration.storm.recovery import table
 from tests.integration.storm.schedule import schedule
 
 

@@ -1,10 +1,9 @@
-"""Recovery times over runs: from faults.jsonl files to a table per fault."""
+"""Recovery times of storms (tests/integration/storm): from lines of faults to a table per fault."""
 
 from __future__ import annotations
 
 import json
 import statistics
-import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,7 +40,3 @@ def _figures(seconds: list[float | None]) -> str:
         if len(known) == len(seconds)
         else f"{median} | never ({len(seconds) - len(known)})"
     )
-
-
-if __name__ == "__main__":
-    print(table(rows_of(Path(name) for name in sys.argv[1:])))
