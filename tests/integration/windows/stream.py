@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from outdial_contracts.base import Event
 from outdial_contracts.codec import encode
 from outdial_contracts.events import (
     CallDisposition,
@@ -28,7 +27,7 @@ OPENED = datetime(2026, 11, 17, 14, 40, tzinfo=UTC)
 MINUTES = 50
 CAMPAIGNS = ("autumn", "spring", "winter")
 ZONES = ("America/New_York", "America/Los_Angeles", "America/St_Johns", "America/Phoenix", None)
-COUNTED = ("reached", "human_answer", "connected", "conversation")
+Said = CallEnded | CallDisposition
 NEVER_FIRST = 0.15
 """Share of messages that come anywhere in the stream; the others come nearly in order."""
 
@@ -46,7 +45,7 @@ class Wire:
 def stream(seed: int, attempts: int) -> list[Wire]:
     """All records in the order in which they are to be produced; about five of an attempt."""
     chance = random.Random(seed)
-    placed: list[tuple[float, Event]] = []
+    placed: list[tuple[float, Said]] = []
     for number in range(attempts):
         began_at = OPENED + timedelta(minutes=MINUTES * number / attempts, seconds=chance.random())
         for event in _life(chance, number, began_at):
@@ -57,7 +56,7 @@ def stream(seed: int, attempts: int) -> list[Wire]:
     return [_wire(event) for _, event in placed]
 
 
-def _life(chance: random.Random, number: int, began_at: datetime) -> Sequence[Event]:
+def _life(chance: random.Random, number: int, began_at: datetime) -> Sequence[Said]:
     """What is said of one attempt, first things first."""
     head = _head(chance, number)
     legs = [_ended(chance, head, began_at, leg_no + 1) for leg_no in range(chance.choice((0, 1, 1, 1, 2)))]
@@ -117,10 +116,12 @@ def _ended(chance: random.Random, head: dict[str, Any], began_at: datetime, leg_
 
 
 def _disposed(chance: random.Random, head: dict[str, Any], began_at: datetime, revision: int) -> CallDisposition:
-    flags = {name: chance.random() < 0.5 for name in COUNTED}
     return CallDisposition(
         **head,
-        **flags,
+        reached=chance.random() < 0.5,
+        human_answer=chance.random() < 0.5,
+        connected=chance.random() < 0.5,
+        conversation=chance.random() < 0.5,
         lead_id=head["context"].lead_id,
         revision=revision,
         code=DispositionCode.CONNECTED,
@@ -138,12 +139,11 @@ def _disposed(chance: random.Random, head: dict[str, Any], began_at: datetime, r
     )
 
 
-def _wire(event: Event) -> Wire:
+def _wire(event: Said) -> Wire:
     topic = TOPICS[event.TOPIC]
     key = topic.key_of(event)
-    attempt_id: str = getattr(event, "attempt_id")  # noqa: B009 (both kinds have one)
-    number = getattr(event, "revision", None) or getattr(event, "leg_no", 0)
+    number = event.revision if isinstance(event, CallDisposition) else event.leg_no
     headers = EventHeaders(
-        id=event_id(attempt_id, topic.name, number), type=topic.name, source="stream", subject=key, time=OPENED
+        id=event_id(event.attempt_id, topic.name, number), type=topic.name, source="stream", subject=key, time=OPENED
     )
     return Wire(topic=topic.name, key=key.encode(), value=encode(event), headers=headers.to_kafka())

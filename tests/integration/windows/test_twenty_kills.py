@@ -50,7 +50,8 @@ def test_windows_equal_a_recount_after_twenty_kills(kafka_bootstrap: str, postgr
         stopped = [child.stop() for child in children]
     print(
         f"windows: seed {SEED}, {len(wires)} events of {ATTEMPTS} attempts, {KILLS} kills in "
-        f"{time.monotonic() - began:.0f} s; {len(found.windows)} windows, {found.records} records, {found.repeats} repeats"
+        f"{time.monotonic() - began:.0f} s; "
+        f"{len(found.windows)} windows, {found.records} records, {found.repeats} repeats"
     )
     assert found.windows == expected
     assert (found.went_back, found.differed) == ([], [])

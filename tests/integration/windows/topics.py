@@ -69,10 +69,12 @@ class Topics:
             while ended < len(sources):
                 message = consumer.poll(WAIT_SECONDS)
                 assert message is not None, f"{topic} could not be read"
-                if message.error() is None:
-                    yield read(message.value(), self._schemas)
+                value, error = message.value(), message.error()
+                if error is None and value is not None:
+                    yield read(value, self._schemas)
                 else:
-                    assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+                    assert error is not None, f"{topic} holds a record without a value"
+                    assert error.code() == KafkaError._PARTITION_EOF, error
                     ended += 1
         finally:
             consumer.close()
