@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,14 +13,19 @@ from typing import Any
 import pytest
 import yaml
 
+from console.adapters.files import ReportFolder, read_assets
 from console.app import REQUESTS, SUBSCRIPTIONS
 from console.config import Config
+from console.domain.board import Board
+from console.domain.sources import Source
 from console.handlers.deps import Deps
-from console.ports import AttemptUnknown, GateAway, GatewayAway
+from console.handlers.hub import Hub
+from console.ports import AttemptUnknown, GateAway, GatewayAway, SourceAway
 from outdial_contracts import events as ev
 from outdial_contracts.base import Event
 from outdial_runtime.outcome import Outcome, Publish
 from outdial_runtime.service import Answer, HttpReply, Received, Request
+from outdial_testing import VirtualClock
 
 CAMPAIGN = Path(__file__).parents[3] / "examples" / "campaign.yaml"
 NOW = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
@@ -55,13 +60,32 @@ class FakeGateway:
         return attempt_id in self.calls
 
 
+class FakeSources:
+    """Answers by source and path; what is not there is unknown to the service."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[Source, str], Any] = {}
+        self.away: set[Source] = set()
+        self.asked: list[str] = []
+
+    def configured(self, source: Source) -> bool:
+        return True
+
+    async def get(self, source: Source, path: str, query: Mapping[str, str] | None = None) -> Any:
+        self.asked.append(path)
+        if source in self.away:
+            raise SourceAway(f"{source.value} does not answer.")
+        return self.answers.get((source, path))
+
+
 class Office:
     """What a test does at the console: ask over HTTP, feed events, and look at what was published."""
 
     call, next_call, now_at_start, config = CALL, NEXT_CALL, NOW, CONFIG
 
     def __init__(self) -> None:
-        self.gate, self.gateway, self.now = FakeGate(), FakeGateway(), NOW
+        self.gate, self.gateway, self.sources, self.now = FakeGate(), FakeGateway(), FakeSources(), NOW
+        self.reports_dir: Path | None = None
         self.published: list[Any] = []
         self.outcomes: list[Outcome] = []
         self.token = ""
@@ -69,7 +93,15 @@ class Office:
 
     def restart(self) -> None:
         """A new process: nothing remembered."""
-        self.deps = Deps(config=CONFIG, gate=self.gate, calls=self.gateway)
+        self.deps = Deps(
+            config=CONFIG,
+            gate=self.gate,
+            calls=self.gateway,
+            sources=self.sources,
+            hub=Hub(Board(), self.sources, VirtualClock()),
+            assets=read_assets(),
+            reports=ReportFolder(self.reports_dir),
+        )
 
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
