@@ -10,6 +10,9 @@ from outdial_cli.stack.layout import Addresses, Secrets, replica_of
 
 WITH_DATABASE = frozenset({"lead-router", "compliance-gate", "disposition", "analytics"})
 TRUNK_PASSWORD_ENV = "OUTDIAL_DEMO_TRUNK_PASSWORD"
+WEBHOOK_SECRET_ENV = "OUTDIAL_WEBHOOK_SECRET"
+LOCAL_RETRY_SECONDS = "1,2,4,8,15,30,60,120,300,600"
+"""Of webhooks: a stack on one machine lives for minutes, not for the days of the default schedule."""
 SIGNING_KEY, JWKS = "signing.jwk", "jwks.json"
 
 
@@ -86,6 +89,11 @@ def _own(service: str, ordinal: int, settings: Settings) -> dict[str, str]:
             "OUTDIAL_RTP_PORTS": addresses.rtp_range(ordinal),
             "OUTDIAL_PROMPTS_DIR": str(settings.prompts_dir),
             TRUNK_PASSWORD_ENV: secrets.trunk_password,
+        },
+        "disposition": {
+            WEBHOOK_SECRET_ENV: secrets.webhook_secret,
+            "OUTDIAL_WEBHOOK_NETWORKS": "127.0.0.0/8,::1/128",
+            "OUTDIAL_WEBHOOK_RETRY_SECONDS": LOCAL_RETRY_SECONDS,
         },
         "console": {
             "OUTDIAL_AGENT_SECRET": secrets.agent_secret,
