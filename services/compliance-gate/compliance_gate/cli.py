@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="compliance-gate",
-        description="Decides whether a call may be placed. Without a command, or with run: the service.",
+        description="Decides whether a call may be placed. No command, or run: the service. migrate: its database.",
         epilog=EXAMPLES,
         formatter_class=raw,
     )
