@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,8 +83,15 @@ def read_yaml(path: Path, root: Path) -> list[Any]:
         ManifestError: it is absent or no YAML.
     """
     try:
-        return [document for document in yaml.safe_load_all(path.read_text()) if document is not None]
+        return copy.deepcopy(_parsed(path.read_text()))
     except FileNotFoundError:
         raise ManifestError(f"{path.relative_to(root)}: no such file") from None
     except yaml.YAMLError as error:
         raise ManifestError(f"{path.relative_to(root)}: no YAML: {' '.join(str(error).split())}") from None
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> list[Any]:
+    """Once per text: several kustomizations are made of the same files."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [document for document in yaml.load_all(text, Loader=loader) if document is not None]

@@ -7,15 +7,14 @@ to `Config.from_env` and `RunConfig.from_env`: what they refuse is a finding, an
 from __future__ import annotations
 
 import importlib
-import re
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from outdial_runtime.config import ConfigError as RunConfigError
 from outdial_runtime.config import RunConfig
 from tools.contracts.sources import TopicFile
-from tools.manifests.findings import ROOT, RUNNING, Finding, Resource
+from tools.manifests.findings import RUNNING, Finding, Resource
 from tools.manifests.services import PACKAGES, WITH_ORDINAL
 
 CLOCK = "OUTDIAL_CLOCK_START"
@@ -26,7 +25,6 @@ SECRET_SAMPLES = {
     "OUTDIAL_TOKEN_KEYS": f"1:{'00' * 16}",
     "OUTDIAL_AGENT_SECRET": "0" * 32,
 }
-VARIABLE = re.compile(r"\bOUTDIAL_[A-Z0-9_]+\b")
 ENV = "spec.template.spec.containers.0.env"
 
 
@@ -81,27 +79,43 @@ def _value(variable: dict[str, Any], config_maps: dict[str, dict[str, str]]) -> 
     return str(variable.get("value", ""))
 
 
-def _configured(resource: Resource, service: str, environment: dict[str, str]) -> Iterator[Finding]:
+def _configured(resource: Resource, service: str, held: dict[str, str]) -> Iterator[Finding]:
     config = importlib.import_module(f"{PACKAGES[service]}.config")
-    known = variables_of(service)
-    for name in sorted(n for n in environment if n.startswith("OUTDIAL_") and n not in known):
-        yield resource.finding(ENV, f"{name} is read by nobody in {service}")
+    environment = _Recorder(held)
     try:
         config.Config.from_env(environment)
         if resource.kind in RUNNING:
             RunConfig.from_env(service, environment)
     except (config.ConfigError, RunConfigError) as error:
         yield resource.finding(ENV, str(error))
-    if resource.kind in RUNNING and not environment.get("OUTDIAL_HTTP_PORT"):
+        return
+    for name in sorted(n for n in held if n.startswith("OUTDIAL_") and n not in environment.asked):
+        yield resource.finding(ENV, f"{name} is read by nobody in {service}")
+    if resource.kind in RUNNING and not held.get("OUTDIAL_HTTP_PORT"):
         yield resource.finding(ENV, "OUTDIAL_HTTP_PORT: absent; the probes would find nobody")
-    yield from _ports(resource, environment)
+    yield from _ports(resource, held)
 
 
-def variables_of(service: str) -> set[str]:
-    """OUTDIAL_* names in the config.py of a service and of the runtime."""
-    files = [ROOT / "services" / service / PACKAGES[service] / "config.py"]
-    files.append(ROOT / "libs" / "runtime" / "outdial_runtime" / "config.py")
-    return {name for file in files for name in VARIABLE.findall(file.read_text())}
+class _Recorder(Mapping[str, str]):
+    """An environment that knows which of its variables were asked for by name."""
+
+    def __init__(self, held: dict[str, str]) -> None:
+        self._held = held
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return self._held[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def items(self) -> ItemsView[str, str]:
+        """Reading all of it asks for nothing."""
+        return self._held.items()
 
 
 def _ports(resource: Resource, environment: dict[str, str]) -> Iterator[Finding]:

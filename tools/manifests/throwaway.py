@@ -33,6 +33,7 @@ def documents() -> str:
         _secret("clearance-signing", {"signing.jwk": json.dumps(key.as_dict(private=True))}),
         _secret("agent-secret", {"secret": secrets.token_hex(16)}),
         _secret("trunk-passwords", {}),
+        _secret("webhook-secrets", {}),
         _config_map("clearance-jwks", data={"jwks.json": json.dumps({"keys": [key.as_dict(private=False)]})}),
         _config_map("prompts", binaryData={p.name: _base64(p.read_bytes()) for p in sorted(PROMPTS.glob("*.wav"))}),
     ]
