@@ -175,7 +175,9 @@ class Stack:
             child.start()
 
     def start_crm(self) -> None:
-        """The simulated CRM, which takes webhooks until the stack stops."""
+        """The simulated CRM, which takes webhooks until the stack stops; harmless when it runs."""
+        if self._crm is not None:
+            return
         port = ("--port", str(self.addresses.crm_port), "--log", str(self.crm_log))
         self._crm = Child(self._sim_spec("crm", ("crm", "receive", *port), f"{self.crm_url}/healthz"))
         self._crm.start()
@@ -200,6 +202,11 @@ class Stack:
     def process_names(self) -> tuple[str, ...]:
         """Every process of the services, replicas included."""
         return process_names(self._options.replicas)
+
+    @property
+    def node_names(self) -> tuple[str, ...]:
+        """Broker and database where they are this stack's own processes, else nothing."""
+        return tuple(node.name for node in self._nodes())
 
     @contextmanager
     def supervised(self, on_event: Callable[[ChildEvent], None] | None = None) -> Iterator[None]:

@@ -22,7 +22,7 @@ from tests.integration.stranger import broken, count, lines
 pytestmark = [pytest.mark.stack, pytest.mark.storm, pytest.mark.timeout(900)]
 LIVE_CALLS_AT_LEAST = 5
 AWAY_SECONDS = 1.0
-SEED, SEEDED_SECONDS = 6, 45.0
+SEED, SEEDED_SECONDS = 3, 45.0
 SCENARIO: dict[str, Any] = {
     "schema": 1,
     "seed": 23,
@@ -64,7 +64,7 @@ def test_seeded_storm_over_services_broker_and_database(stack: Stack, tmp_path: 
         campaign_id="seeded-storm",
         seed=SEED,
         seconds=SEEDED_SECONDS,
-        planned=schedule(SEED, SEEDED_SECONDS, small=True),
+        planned=schedule(SEED, SEEDED_SECONDS, small=True, services_only=not stack.node_names),
         numbers=numbers_of(SEED),
         folder=tmp_path,
     )
