@@ -148,7 +148,9 @@ def _heard(behaviour: Behaviour, stream: random.Random) -> tuple[Verdict, float 
     if behaviour is Behaviour.FAX:
         return Verdict(answerer=Answerer.FAX, reason=VerdictReason.FAX_TONE, decided_ms=1500), None
     if behaviour not in PEOPLE | {Behaviour.VOICEMAIL}:
-        return Verdict(answerer=Answerer.SILENCE, reason=VerdictReason.DEAD_AIR, decided_ms=profile.dead_air_ms), None
+        return Verdict(
+            answerer=Answerer.SILENCE, reason=VerdictReason.DEAD_AIR, decided_ms=profile.dead_air_ms + 20
+        ), None
     if behaviour is Behaviour.VOICEMAIL and chance >= MACHINE_TAKEN_FOR_PERSON:
         return _verdict(Answerer.MACHINE, start_ms, profile.machine_greeting_ms, 0), None
     if behaviour in PEOPLE and chance < PERSON_TAKEN_FOR_MACHINE:

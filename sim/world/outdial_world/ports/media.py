@@ -231,7 +231,9 @@ class WorldMedia:
             self._air.ears.pop((leg.local_host, leg.local_port), None)
 
 
-_SILENCE = Verdict(answerer=Answerer.SILENCE, reason=VerdictReason.DEAD_AIR, decided_ms=Profile().dead_air_ms)
+DEAD_AIR_MS = Profile().dead_air_ms + 20
+"""Every second frame is judged."""
+_SILENCE = Verdict(answerer=Answerer.SILENCE, reason=VerdictReason.DEAD_AIR, decided_ms=DEAD_AIR_MS)
 
 
 def _verdicts(listener: object, speaker: Speaker | None) -> list[Any]:

@@ -19,7 +19,6 @@ from media_gateway.sip.events import (
     EndedBy,
     EndReason,
     IncomingCall,
-    MediaChanged,
 )
 from outdial_world.ports.air import Air, Wire, description
 
@@ -67,11 +66,6 @@ class PhoneEnd:
         if self.state is IncomingState.OFFERED:
             self.fire(IncomingInput.LOCAL_END)
             self._wire.send(lambda: self._handset.refused(self, status))
-
-    def moved(self, address: tuple[str, int]) -> None:
-        """A re-INVITE with another address."""
-        if self.state is IncomingState.ESTABLISHED and not self.dead:
-            self.on_event(MediaChanged(call_id=self.call_id, sdp=description(address)))
 
     def fire(self, event: IncomingInput) -> None:
         """Something happens to the call. Raises LocalProtocolError when it cannot."""
@@ -199,17 +193,6 @@ class Handset:
         self._unwait()
         self._air.speakers.pop(self._address, None)
         self._call = None
-
-    def move(self) -> None:
-        """Sound comes from another address now: a re-INVITE."""
-        call, wire = self._call, self._to_gateway
-        if call is None or wire is None or not self.up:
-            return
-        self._air.speakers.pop(self._address, None)
-        self._address = self._air.address()
-        self._air.speakers[self._address] = self
-        address = self._address
-        wire.send(lambda: call.moved(address))
 
     # from the gateway
 
