@@ -222,7 +222,7 @@ class MediaSuite(ABC):
 
     async def test_only_g711_is_spoken(self, studio: Studio) -> None:
         leg = await studio.media.open_leg()
-        with pytest.raises(ValueError, match="18|0 or 8"):
+        with pytest.raises(ValueError, match=r"18|0 or 8"):
             leg.set_remote("127.0.0.1", 9, 18)
 
 
