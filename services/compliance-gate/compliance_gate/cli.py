@@ -6,6 +6,7 @@ Exit codes: 0 it holds, 1 it does not, 2 bad usage or unreadable input.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import sys
@@ -14,16 +15,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
 
+from compliance_gate.config import Config, ConfigError
 from compliance_gate.domain import jose, verification
+from compliance_gate.restored import NoSuchLock, say_restored
 
 EXAMPLES = """examples:
   compliance-gate run
   compliance-gate keys new --out keys/
   compliance-gate ledger verify export.jsonl --jwks keys/jwks.json
   compliance-gate ledger verify export.jsonl --jwks keys/jwks.json --json
+  compliance-gate restored
 """
 SHOWN_PROBLEMS = 20
 
@@ -51,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=raw,
     )
-    areas = parser.add_subparsers(required=True, metavar="keys|ledger")
+    areas = parser.add_subparsers(required=True, metavar="keys|ledger|restored")
     keys = areas.add_parser("keys", help="signing keys").add_subparsers(required=True, metavar="new")
     new = keys.add_parser(
         "new",
@@ -76,7 +81,33 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--jwks", type=Path, required=True, metavar="FILE", help="public keys of the gate")
     check.add_argument("--json", action="store_true", help="print a JSON object")
     check.set_defaults(run=_ledger_verify)
+    restored = areas.add_parser(
+        "restored",
+        help="the database was restored",
+        description="Locks Redeem at once, and has the topics read again from their beginnings. Reads the service's "
+        "environment. The gate opens by itself, after one clearance lifetime, when it has read everything.",
+        epilog="examples:\n  compliance-gate restored\n  compliance-gate restored --accept-loss",
+        formatter_class=raw,
+    )
+    restored.add_argument(
+        "--accept-loss", action="store_true", help="answer for redemptions that no topic holds any more"
+    )
+    restored.add_argument("--json", action="store_true", help="print a JSON object")
+    restored.set_defaults(run=_restored)
     return parser
+
+
+def _restored(options: argparse.Namespace) -> int:
+    try:
+        dsn = Config.from_env().postgres_dsn
+        lock = asyncio.run(say_restored(dsn, accept_loss=options.accept_loss))
+    except (ConfigError, NoSuchLock) as error:
+        raise UsageError(str(error)) from None
+    except (OSError, asyncpg.PostgresError) as error:
+        raise UsageError(f"OUTDIAL_POSTGRES_DSN: the database does not answer ({type(error).__name__})") from None
+    facts = {"reason": lock.reason, "restored": lock.restored, "unrestorable": lock.unrestorable}
+    _say(options, {**facts, "accepted": lock.accepted}, lock.sentence(0))
+    return 0
 
 
 def _keys_new(options: argparse.Namespace) -> int:

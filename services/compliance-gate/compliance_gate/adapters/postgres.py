@@ -160,7 +160,7 @@ class PostgresTransaction(RestoringTransaction):
     def __init__(
         self, connection: Any, outbox: TableOutbox, chains: Mapping[Chain, str], lengths: Mapping[str, int]
     ) -> None:
-        self._db = connection
+        super().__init__(connection)
         self._outbox = outbox
         self._chains = chains
         self._lengths = lengths

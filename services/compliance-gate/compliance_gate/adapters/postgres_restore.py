@@ -30,7 +30,8 @@ ON CONFLICT DO NOTHING"""
 class RestoringTransaction:
     """The part of compliance_gate.ports.Transaction that a restore needs; meanings stand there."""
 
-    _db: Any
+    def __init__(self, connection: Any) -> None:
+        self._db = connection
 
     async def marks(self) -> Mapping[TopicPartition, int]:
         rows = await self._db.fetch("SELECT topic, partition, next_offset FROM topic_marks")

@@ -46,6 +46,10 @@ class RestoreLock:
             accepted=self.accepted and not unrestorable,
         )
 
+    def accept(self) -> RestoreLock:
+        """The lock once the operator answers for the losses."""
+        return replace(self, accepted=True)
+
     def opens_at(self, lifetime_seconds: int) -> datetime | None:
         """When the last token of before is dead."""
         if self.locked_at is None:

@@ -84,7 +84,7 @@ class PostgresDatabase:
     """A schema of PostgreSQL; a backup is a copy of every table."""
 
     def __init__(self, pool: asyncpg.Pool[Any], schema: str) -> None:
-        self._pool, self._schema = pool, schema
+        self._pool, self.schema = pool, schema
 
     def open(self, chains: Mapping[Chain, str], toolkit: Toolkit) -> PostgresStore:
         return PostgresStore(self._pool, toolkit.table_outbox(self._pool), chains)
@@ -99,14 +99,14 @@ class PostgresDatabase:
 
     async def _tables(self, connection: Any) -> list[str]:
         query = "SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename <> 'schema_migrations'"
-        return [row["tablename"] for row in await connection.fetch(query, self._schema)]
+        return [row["tablename"] for row in await connection.fetch(query, self.schema)]
 
     async def back_up(self) -> None:
         async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-            await connection.execute(f"DROP SCHEMA IF EXISTS {self._schema}_backup CASCADE")
-            await connection.execute(f"CREATE SCHEMA {self._schema}_backup")
+            await connection.execute(f"DROP SCHEMA IF EXISTS {self.schema}_backup CASCADE")
+            await connection.execute(f"CREATE SCHEMA {self.schema}_backup")
             for table in await self._tables(connection):
-                await connection.execute(f"CREATE TABLE {self._schema}_backup.{table} AS TABLE {table}")
+                await connection.execute(f"CREATE TABLE {self.schema}_backup.{table} AS TABLE {table}")
 
     async def restore(self) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -114,7 +114,7 @@ class PostgresDatabase:
             await connection.execute("SET LOCAL session_replication_role = replica")  # no foreign keys meanwhile
             await connection.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
             for table in tables:
-                source = f"{self._schema}_backup.{table}"
+                source = f"{self.schema}_backup.{table}"
                 await connection.execute(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM {source}")
 
 
