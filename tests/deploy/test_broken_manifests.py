@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from tools.contracts.sources import ROOT, load
-from tools.manifests.check import check
+from tools.manifests.check import check, outputs
 from tools.manifests.findings import ManifestError
 
 CONTRACT = load()
+FRESH = outputs(CONTRACT)
 BASE, LOCAL, KAFKA = "deploy/k8s/base/", "deploy/k8s/overlays/local/", "deploy/k8s/kafka/"
 CONTAINER = "spec.template.spec.containers.0"
 
@@ -279,6 +280,13 @@ RULES = [
         says=f"{BASE}media-gateway.yaml: StatefulSet/media-gateway: {CONTAINER}.env: OUTDIAL_CHANELS is read by nobody",
     ),
     Broken(
+        name="an address of nobody",
+        file=f"{BASE}disposition.yaml",
+        old="compliance-gate:9090",
+        new="gate:9090",
+        says=f"{BASE}disposition.yaml: StatefulSet/disposition: {CONTAINER}.env: OUTDIAL_GATE_ADDRESS asks gate:9090,",
+    ),
+    Broken(
         name="a value of the wrong shape",
         file=f"{BASE}media-gateway.yaml",
         old="value: 20000-21999",
@@ -318,11 +326,11 @@ def breaks(copy: Path, broken: Broken) -> list[str]:
     text = path.read_text()
     assert broken.old in text, f"{broken.file} no longer says {broken.old!r}"
     path.write_text(text.replace(broken.old, broken.new, 1))
-    return [str(finding) for finding in check(copy, CONTRACT)]
+    return [str(finding) for finding in check(copy, CONTRACT, FRESH)]
 
 
 def test_the_manifests_as_they_are_have_no_finding(copy: Path) -> None:
-    assert check(copy, CONTRACT) == []
+    assert check(copy, CONTRACT, FRESH) == []
 
 
 @pytest.mark.parametrize("broken", KINDS, ids=lambda broken: broken.name)
@@ -341,10 +349,10 @@ def test_a_patch_that_fits_nothing_is_named(copy: Path) -> None:
     path = copy / BASE / "patches" / "probes.yaml"
     path.write_text(path.read_text().replace("containers/0/startupProbe", "containers/1/startupProbe"))
     with pytest.raises(ManifestError, match=r"probes\.yaml: Deployment/lead-router: add .*/containers/1/startupProbe"):
-        check(copy, CONTRACT)
+        check(copy, CONTRACT, FRESH)
 
 
 def test_a_resource_file_that_is_gone_is_named(copy: Path) -> None:
     (copy / BASE / "analytics.yaml").unlink()
     with pytest.raises(ManifestError, match=r"deploy/k8s/base/analytics\.yaml: no such file"):
-        check(copy, CONTRACT)
+        check(copy, CONTRACT, FRESH)

@@ -13,7 +13,10 @@ from packaging.requirements import Requirement
 from outdial_runtime.service import GrpcMethod, Read
 from tools.contracts.sources import ROOT
 from tools.manifests import locked
-from tools.manifests.services import EXACTLY_ONCE, PACKAGES, RPC_CALLERS, WITH_DATABASE, WITH_ORDINAL
+from tools.manifests.findings import K8S
+from tools.manifests.kustomize import render
+from tools.manifests.services import EXACTLY_ONCE, HTTP_CALLERS, PACKAGES, RPC_CALLERS, WITH_DATABASE, WITH_ORDINAL
+from tools.manifests.settings import environment_of
 
 STUB = re.compile(r"outdial_pb2_grpc\.(\w+)Stub\b|\b(\w+)Stub\(")
 
@@ -50,6 +53,13 @@ def test_who_calls_whose_rpc_is_let_through(service: str) -> None:
     }
     called = {owners[a or b] for a, b in STUB.findall(sources(service)) if (a or b) in owners}
     assert called == {server for server, callers in RPC_CALLERS.items() if service in callers}
+
+
+def test_who_reads_whose_pages_is_let_through() -> None:
+    resources = {r.id: r for r in render(ROOT / K8S / "base", ROOT)}
+    environment = environment_of(resources["Deployment/console"].containers[0], {})
+    hosts = {host.split(".")[-1] for value in environment.values() for host in re.findall(r"http://([\w.-]+)", value)}
+    assert hosts == {server for server, callers in HTTP_CALLERS.items() if "console" in callers}
 
 
 @pytest.mark.parametrize("service", sorted(PACKAGES))

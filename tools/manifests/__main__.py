@@ -23,7 +23,7 @@ def main(argv: list[str]) -> int:
     try:
         contract = load()
         if argv == ["check"]:
-            return _report([str(finding) for finding in check(ROOT, contract)])
+            return _report([str(finding) for finding in check(ROOT, contract, outputs(contract))])
         for path, text in outputs(contract).items():
             (ROOT / path).write_text(text)
     except (ContractError, ManifestError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tools.contracts.sources import Contract
@@ -25,16 +25,16 @@ def outputs(contract: Contract) -> dict[Path, str]:
     }
 
 
-def check(root: Path, contract: Contract) -> list[Finding]:
-    """Every finding, once, in order.
+def check(root: Path, contract: Contract, fresh: Mapping[Path, str]) -> list[Finding]:
+    """Every finding, once, in order; `fresh` are the outputs as they should be.
 
     Raises:
         ManifestError: a kustomization can't be rendered.
     """
-    return list(dict.fromkeys(_findings(root, contract)))
+    return list(dict.fromkeys(_findings(root, contract, fresh)))
 
 
-def _findings(root: Path, contract: Contract) -> Iterator[Finding]:
+def _findings(root: Path, contract: Contract, fresh: Mapping[Path, str]) -> Iterator[Finding]:
     broken = list(_kustomizations(root))
     yield from broken
     if broken:
@@ -55,7 +55,7 @@ def _findings(root: Path, contract: Contract) -> Iterator[Finding]:
     yield from _kafka(root, contract)
     yield from settings.clock_findings(root)
     yield from image.findings(root)
-    for path, text in outputs(contract).items():
+    for path, text in fresh.items():
         if not (root / path).exists() or (root / path).read_text() != text:
             yield Finding(file=str(path), resource="", field="", rule=f"stale; {GENERATE}")
 

@@ -22,3 +22,11 @@ RPC_CALLERS = {
     "media-gateway": ("console",),
 }
 """Who calls whose gRPC methods."""
+HTTP_CALLERS = {
+    "pacer": ("console",),
+    "compliance-gate": ("console",),
+    "disposition": ("console",),
+    "analytics": ("console",),
+    "lead-router": ("console",),
+}
+"""Who reads whose HTTP (the console's pages)."""

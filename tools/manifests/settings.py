@@ -7,6 +7,7 @@ to `Config.from_env` and `RunConfig.from_env`: what they refuse is a finding, an
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import ItemsView, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from tools.contracts.sources import TopicFile
 from tools.manifests.findings import RUNNING, Finding, Resource
 from tools.manifests.services import PACKAGES, WITH_ORDINAL
 
+ADDRESS = re.compile(r"(?:http://)?([a-z][\w.-]*):(\d+)")
+"""host:port or http://host:port, as the variables *_ADDRESS and *_URL hold them."""
 CLOCK = "OUTDIAL_CLOCK_START"
 POD_INDEX = "metadata.labels['apps.kubernetes.io/pod-index']"
 FIELD_SAMPLES = {"status.podIP": "10.0.0.1", POD_INDEX: "0"}
@@ -36,6 +39,7 @@ def findings(resources: list[Resource], call_dial: TopicFile) -> Iterator[Findin
         if service is not None:
             environment = environment_of(resource.containers[0], config_maps)
             yield from _configured(resource, service, environment)
+            yield from _addresses(resource, environment, resources)
         if resource.kind in RUNNING and service in WITH_ORDINAL:
             yield from _ordinal(resource)
         if resource.id == "StatefulSet/media-gateway" and resource.body["spec"]["replicas"] > call_dial.partitions:
@@ -126,6 +130,17 @@ def _ports(resource: Resource, environment: dict[str, str]) -> Iterator[Finding]
             yield resource.finding(
                 "spec.template.spec.containers.0.ports", f"{name} is {environment[name]}, no port here"
             )
+
+
+def _addresses(resource: Resource, environment: dict[str, str], resources: list[Resource]) -> Iterator[Finding]:
+    """Who is to be asked is a Service here, with that port; a pod of a StatefulSet is below its Service's name."""
+    services = {r.name: {p["port"] for p in r.body["spec"]["ports"]} for r in resources if r.kind == "Service"}
+    for name, value in environment.items():
+        if not name.endswith(("_ADDRESS", "_URL")):
+            continue
+        for host, port in ADDRESS.findall(value):
+            if int(port) not in services.get(host.split(".")[-1], set()):
+                yield resource.finding(ENV, f"{name} asks {host}:{port}, which is no Service here")
 
 
 def _ordinal(resource: Resource) -> Iterator[Finding]:
