@@ -33,9 +33,11 @@ from outdial_contracts.events import CallDisposition, CallEnded, ClearanceClosed
 from outdial_runtime.migrations import migrate
 from outdial_runtime.service import HttpRoute, Service, Subscription, Tick, Toolkit
 
+POOL_SIZE = 4
+"""Also how many messages are handled at once: they share nothing but the tables."""
 SUBSCRIPTIONS: dict[type[Event], Subscription] = {
-    CallDisposition: Subscription(handler=on_call_disposition),
-    CallEnded: Subscription(handler=on_call_ended),
+    CallDisposition: Subscription(handler=on_call_disposition, side_by_side=POOL_SIZE),
+    CallEnded: Subscription(handler=on_call_ended, side_by_side=POOL_SIZE),
     ComplianceBlocked: Subscription(handler=on_compliance_blocked),
     ClearanceClosed: Subscription(handler=on_clearance_closed),
 }
@@ -51,7 +53,6 @@ REQUESTS = (
     HttpRoute(method="GET", path="/v1/windows/metrics", handler=on_get_windows_metrics),
 )
 MIGRATIONS = Path(__file__).parent / "migrations"
-POOL_SIZE = 4
 
 
 def build_service(config: Config) -> Service:

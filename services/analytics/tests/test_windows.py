@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -162,6 +163,16 @@ async def test_a_tick_issues_what_changed_and_again_what_was_never_acknowledged(
     assert all(after.revision > before.revision for after, before in zip(second, first, strict=True))
     assert await issue(crashed) == []
     assert await windows.waiting_since() is None
+
+
+async def test_words_that_come_at_once_count_once(windows: Windows, disposed: Make, ended: Make) -> None:
+    words = [of_ended(ended(number, invited_at=NOW + timedelta(minutes=number))) for number in range(5)]
+    words += [of_disposition(disposed(number, revision=revision)) for number in range(5) for revision in (1, 2, 3)]
+    kept = await asyncio.gather(*(windows.put(word, NOW) for word in words * 2 if word is not None))
+    assert 5 <= sum(kept) <= len(words)
+    found = {s.window.start: s.counts for s in await windows.of_campaign("c1", 300, NOW, 9)}
+    assert found == {NOW: Counts(attempts=5, reached=5)}
+    assert {s.counts for s in await windows.of_campaign("c1", 3600, NOW, 9)} == {Counts(attempts=5, reached=5)}
 
 
 async def test_each_window_is_issued_by_one_partitions_owner(windows: Windows, disposed: Make) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zlib import crc32
@@ -21,20 +21,37 @@ from analytics.domain.windows import (
 from analytics.ports import Share
 
 _COLUMNS = tuple(Contribution.__dataclass_fields__)
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+_PLACES = {
+    "window_id": "text", "share_hash": "bigint", "campaign_id": "text", "local_hour": "smallint", "seconds": "integer",
+    "start": "timestamptz",
+}  # fmt: skip
+_LISTS = _PLACES | dict.fromkeys(COUNTED, "bigint")
+_NOT_KNOWN = (-1, -1)
+"""Revision and leg of no contribution."""
+
+
+def _places(first: int, count: int) -> str:
+    return ", ".join(f"${n}" for n in range(first, first + count))
+
+
 _KNOWN = "SELECT * FROM window_attempts WHERE attempt_id = $1"
 _PUT = f"""
-INSERT INTO window_attempts ({", ".join(_COLUMNS)}) VALUES ({", ".join(f"${n + 1}" for n in range(len(_COLUMNS)))})
-ON CONFLICT (attempt_id) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in _COLUMNS[1:])}
-"""
-_CHANGE = f"""
-INSERT INTO windows (window_id, share_hash, campaign_id, local_hour, seconds, start, revision, issued, changed_at,
-    {", ".join(COUNTED)})
-VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, {", ".join(f"${n + 9}" for n in range(len(COUNTED)))})
-ON CONFLICT (window_id) DO UPDATE SET
-    revision = greatest(windows.revision + 1, excluded.revision),
-    changed_at = CASE WHEN windows.revision > windows.issued THEN windows.changed_at ELSE excluded.changed_at END,
-    {", ".join(f"{c} = windows.{c} + excluded.{c}" for c in COUNTED)}
+WITH put AS (
+    INSERT INTO window_attempts ({", ".join(_COLUMNS)}) VALUES ({_places(5, len(_COLUMNS))})
+    ON CONFLICT (attempt_id) DO UPDATE SET {", ".join(f"{c} = excluded.{c}" for c in _COLUMNS[1:])}
+    WHERE window_attempts.revision = $1 AND window_attempts.leg_no = $2
+    RETURNING attempt_id
+), changed AS (
+    INSERT INTO windows ({", ".join(_LISTS)}, revision, issued, changed_at)
+    SELECT new.*, $3::bigint, 0, $4::timestamptz
+    FROM unnest({", ".join(f"${n + 5 + len(_COLUMNS)}::{kind}[]" for n, kind in enumerate(_LISTS.values()))}) AS new
+    WHERE EXISTS (SELECT 1 FROM put)
+    ON CONFLICT (window_id) DO UPDATE SET
+        revision = greatest(windows.revision + 1, excluded.revision),
+        changed_at = CASE WHEN windows.revision > windows.issued THEN windows.changed_at ELSE excluded.changed_at END,
+        {", ".join(f"{c} = windows.{c} + excluded.{c}" for c in COUNTED)}
+)
+SELECT EXISTS (SELECT 1 FROM put)
 """
 _UNISSUED = """
 SELECT * FROM windows WHERE revision > issued AND share_hash % $1 = $2 ORDER BY changed_at, window_id LIMIT $3
@@ -57,17 +74,17 @@ class PostgresWindows:
         self._pool = pool
 
     async def put(self, contribution: Contribution, now: datetime) -> bool:
-        """One attempt at a time by advisory lock; windows are locked in the order of their ids."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(_LOCK, contribution.attempt_id)
-            row = await connection.fetchrow(_KNOWN, contribution.attempt_id)
+        """One statement, that does nothing when another word came in since the known one was read: then once more."""
+        while True:
+            row = await self._pool.fetchrow(_KNOWN, contribution.attempt_id)
             known = None if row is None else _contribution(row)
             if not contribution.replaces(known):
                 return False
-            await connection.execute(_PUT, *(getattr(contribution, c) for c in _COLUMNS))
-            changed = sorted(changes(known, contribution).items(), key=lambda change: change[0].window_id)
-            await connection.executemany(_CHANGE, [_change(window, counts, now) for window, counts in changed])
-            return True
+            rank = _NOT_KNOWN if known is None else (known.revision, known.leg_no)
+            columns = [getattr(contribution, c) for c in _COLUMNS]
+            lists = _lists(changes(known, contribution))
+            if await self._pool.fetchval(_PUT, *rank, next_revision(0, now), now, *columns, *lists):
+                return True
 
     async def unissued(self, share: Share, limit: int) -> list[WindowState]:
         """One statement, so that revision and counts belong together."""
@@ -94,10 +111,14 @@ class PostgresWindows:
         await self._pool.execute("DELETE FROM windows WHERE start < $1", before)
 
 
-def _change(window: Window, counts: Counts, now: datetime) -> tuple[Any, ...]:
-    place = (window.campaign_id, window.local_hour, window.seconds, window.start)
-    counted = (getattr(counts, name) for name in COUNTED)
-    return (window.window_id, crc32(window.slice.encode()), *place, next_revision(0, now), now, *counted)
+def _lists(changed: Mapping[Window, Counts]) -> list[list[Any]]:
+    """One list for each of _LISTS; in order of ids, so that no two statements wait for each other's windows."""
+    rows = []
+    for window, counts in sorted(changed.items(), key=lambda change: change[0].window_id):
+        place = (window.campaign_id, window.local_hour, window.seconds, window.start)
+        counted = (getattr(counts, name) for name in COUNTED)
+        rows.append((window.window_id, crc32(window.slice.encode()), *place, *counted))
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in _LISTS]
 
 
 def _contribution(row: asyncpg.Record) -> Contribution:
