@@ -1,4 +1,4 @@
-"""`python -m bench [hop|attempts|all|recovery] [--json]`: progress on stderr, tables or JSON on stdout.
+"""`python -m bench [hop|attempts|windows|all|recovery] [--json]`: progress on stderr, tables or JSON on stdout.
 
 `recovery` measures nothing: it makes the table of what `python -m tests.integration.storm` left.
 """
@@ -12,11 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import attempts, hop, recovery
+from bench import attempts, hop, recovery, windows
 from bench.machine import this_machine
 from bench.tables import show
 
-WORDS = ("hop", "attempts", "all", "recovery")
+WORDS = ("hop", "attempts", "windows", "all", "recovery")
 STORMS = Path(__file__).resolve().parents[1] / ".outdial" / "storms" / "recovery.jsonl"
 
 
@@ -34,13 +34,15 @@ def main() -> None:
     machine = this_machine()
     hops = hop.run(_say) if chosen.what in ("hop", "all") else None
     runs = attempts.run(_say) if chosen.what in ("attempts", "all") else None
+    live = windows.run(_say) if chosen.what in ("windows", "all") else None
     if chosen.json:
         found: dict[str, Any] = {"machine": asdict(machine)}
         found |= {"hop": asdict(hops)} if hops else {}
         found |= {"attempts": asdict(runs)} if runs else {}
+        found |= {"windows": {name: asdict(figures) for name, figures in live.items()}} if live else {}
         print(json.dumps(found, indent=2))
         return
-    show(machine, hops, runs)
+    show(machine, hops, runs, live)
 
 
 def _say(text: str) -> None:
