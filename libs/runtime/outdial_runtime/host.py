@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from outdial_contracts.topics import TOPICS
@@ -42,13 +42,14 @@ class Host:
         chance: Chance,
         spans: Spans,
         longest_poll_seconds: float = LONGEST_POLL_SECONDS,
+        metrics: Metrics | None = None,
     ) -> None:
         self._service = service
         self._config = config
         self._broker = broker
         self._chance = chance
         self._longest_poll_seconds = longest_poll_seconds
-        self._around = Surroundings(service=service.name, clock=clock, spans=spans, metrics=Metrics())
+        self._around = Surroundings(service=service.name, clock=clock, spans=spans, metrics=metrics or Metrics())
         self._crew = _Crew()
         self._loops: dict[Read, Loop] = {}
         self.metrics = self._around.metrics
@@ -168,8 +169,7 @@ class Host:
 
     async def _work_and_drain(self, deps: Any, toolkit: ServiceToolkit, servers: _Servers, stop: asyncio.Event) -> None:
         running = []
-        for table in toolkit.tables:
-            self._crew.start(table.run())
+        relays = [self._crew.start(table.run()) for table in toolkit.tables]
         whole = self._loops.get(Read.WHOLE)
         if whole is not None:
             running.append(self._crew.start(whole.run(deps)))
@@ -187,6 +187,8 @@ class Host:
         await self._crew.until(_all(running))
         for table in toolkit.tables:
             await self._crew.until(table.drain())
+        # Before the service closes the pool that they relay from.
+        await self._crew.end(relays)
         await self._crew.until(toolkit.outbox.flush())
 
     async def _start_servers(self) -> _Servers:
@@ -254,12 +256,16 @@ class _Crew:
         self._raise_failure()
         return waited.result()
 
+    async def end(self, tasks: Collection[asyncio.Task[Any]]) -> None:
+        """Cancels these and waits for them."""
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     async def disband(self) -> None:
         """Cancels what still runs and waits for it."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self.end(self._tasks)
 
     def _raise_failure(self) -> None:
         for task in self._tasks:
