@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,11 +20,17 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
     """Markdown: per fault n, live calls (fewest), median and maximum of both recovery times in seconds."""
     by_kind: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        by_kind[row["kind"]].append(row)
+        by_kind[_label(row)].append(row)
     head = ["| fault | n | fewest live calls | ready: median | max | first new INVITE: median | max |"]
     return "\n".join(
         [*head, "|---|---|---|---|---|---|---|", *(_line(kind, by_kind[kind]) for kind in sorted(by_kind))]
     )
+
+
+def _label(row: dict[str, Any]) -> str:
+    """Replicas of a service are one fault: which of them was hit tells nothing."""
+    kind = re.sub(r"-\d$", "", row["kind"])
+    return f"{kind}, {row['replicas']} of each service" if row.get("replicas", 1) > 1 else kind
 
 
 def _line(kind: str, rows: list[dict[str, Any]]) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.recovery import rows_of, table
+from outdial_cli.embedded.process import ChildFailed
 from outdial_cli.embedded.supervisor import sigterm_as_exit
 from outdial_cli.stack.environment import RunClock
 from outdial_cli.stack.layout import SERVICES
@@ -99,7 +100,11 @@ def _group(seeds: list[int], replicas: int, options: Options) -> list[dict[str, 
         try:
             for disk in disks.values():
                 disk.mount()
-            stack.start()
+            try:
+                stack.start()
+            except ChildFailed as failure:
+                _say(f"the stack did not start: {failure}")
+                return [{"seed": seeds[0], "replicas": replicas, "broken": ["the stack did not start"], "counts": {}}]
             for seed in seeds:
                 found.append(_run(stack, seed, replicas, disks, options))
                 if found[-1]["broken"]:

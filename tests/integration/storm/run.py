@@ -194,6 +194,7 @@ def _one(storm: Storm, planned: Planned) -> dict[str, Any]:
     ready, invite = _recovery(ground, healed_at)
     return {
         "seed": storm.plan.seed,
+        "replicas": storm.plan.consoles,
         "kind": fault.kind,
         "planned_at": planned.at,
         "fault": repr(fault),

@@ -96,4 +96,7 @@ def test_table_gives_median_and_maximum_and_names_what_never_came_back() -> None
         {"kind": "SIGKILL pacer", "live_calls": 6 + i, "ready_seconds": r, "invite_seconds": v}
         for i, (r, v) in enumerate([(1.0, 2.0), (2.0, 4.0), (9.0, None)])
     ]
-    assert table(rows).splitlines()[-1] == "| SIGKILL pacer | 3 | 6 | 2.0 | 9.0 | 3.0 | never (1) |"
+    again = {**rows[0], "kind": "SIGKILL pacer-2", "replicas": 3}
+    *_, one, several = table([*rows, again, {**again, "kind": "SIGKILL pacer"}]).splitlines()
+    assert several == "| SIGKILL pacer, 3 of each service | 2 | 6 | 1.0 | 1.0 | 2.0 | 2.0 |"
+    assert one == "| SIGKILL pacer | 3 | 6 | 2.0 | 9.0 | 3.0 | never (1) |"
