@@ -10,12 +10,23 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from compliance_gate.handlers.restoring import CONSUMED, REPLAYED, WRITTEN
+from outdial_contracts.events import ComplianceLedger
+from outdial_contracts.topics import TOPICS
 from outdial_runtime.service import GrpcMethod, Read
 from tools.contracts.sources import ROOT
 from tools.manifests import locked
 from tools.manifests.findings import K8S
 from tools.manifests.kustomize import render
-from tools.manifests.services import EXACTLY_ONCE, HTTP_CALLERS, PACKAGES, RPC_CALLERS, WITH_DATABASE, WITH_ORDINAL
+from tools.manifests.services import (
+    EXACTLY_ONCE,
+    HTTP_CALLERS,
+    PACKAGES,
+    READ_BACK,
+    RPC_CALLERS,
+    WITH_DATABASE,
+    WITH_ORDINAL,
+)
 from tools.manifests.settings import environment_of
 
 STUB = re.compile(r"outdial_pb2_grpc\.(\w+)Stub\b|\b(\w+)Stub\(")
@@ -53,6 +64,12 @@ def test_who_calls_whose_rpc_is_let_through(service: str) -> None:
     }
     called = {owners[a or b] for a, b in STUB.findall(sources(service)) if (a or b) in owners}
     assert called == {server for server, callers in RPC_CALLERS.items() if service in callers}
+
+
+def test_the_gate_may_read_back_what_a_restore_needs() -> None:
+    needed = {event.TOPIC for event in (*WRITTEN, *REPLAYED, *CONSUMED, ComplianceLedger)}
+    consumed = {name for name, topic in TOPICS.items() if "compliance-gate" in topic.consumers}
+    assert needed - consumed == set(READ_BACK["compliance-gate"])
 
 
 def test_who_reads_whose_pages_is_let_through() -> None:

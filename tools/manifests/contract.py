@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from tools.contracts.sources import Contract, TopicFile
-from tools.manifests.services import EXACTLY_ONCE, PACKAGES
+from tools.manifests.services import EXACTLY_ONCE, PACKAGES, READ_BACK
 
 API = "kafka.strimzi.io/v1"
 HEAD = "# Generated from schemas/topics by `python -m tools.manifests generate`. Do not edit.\n"
@@ -81,6 +81,7 @@ def _user(name: str, acls: list[dict[str, Any]]) -> dict[str, Any]:
 def _service_acls(service: str, contract: Contract) -> list[dict[str, Any]]:
     """Read what it consumes, write what it produces, dead letters of what it consumes; groups, transactions."""
     acls = _topic_acls(service, contract)
+    acls += [_acl("topic", name, "Read") for name in READ_BACK.get(service, ())]
     acls += [_acl("topic", t.dead_letter, "Write") for t in _consumed(service, contract) if t.dead_letter]
     acls += [_acl("group", service, "Read"), _acl("group", f"{service}.", "Read", prefix=True)]
     if service in EXACTLY_ONCE:

@@ -30,3 +30,13 @@ HTTP_CALLERS = {
     "lead-router": ("console",),
 }
 """Who reads whose HTTP (the console's pages)."""
+READ_BACK = {
+    "compliance-gate": (
+        "clearance.closed",
+        "compliance.blocked",
+        "compliance.cleared",
+        "compliance.ledger",
+        "suppression.changed",
+    ),
+}
+"""Topics that a service reads beside its subscriptions: the gate, after its database was restored."""
