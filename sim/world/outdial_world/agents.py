@@ -6,6 +6,7 @@ What an agent does with a call is drawn by agent and attempt, so that the order 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from outdial_world.ports.phones import Handset
 if TYPE_CHECKING:
     from outdial_world.world import World
 
-HEARTBEAT_SECONDS = 3.0
+HEARTBEAT_SECONDS = 4.0
 AGAIN_SECONDS = 0.7
+LOOK_SECONDS = 2.0
 POLL_WAIT_SECONDS = 5.0
 BRIDGE_PATIENCE_SECONDS = 15.0
 CODES = {
@@ -30,8 +32,8 @@ CODES = {
 }
 LATE_WRAP_SHARE, NEVER_WRAP_SHARE = 0.06, 0.02
 LEAVES_SHARE = 0.15
-LEAVE_SECONDS = (60.0, 500.0)
-BACK_SECONDS = (20.0, 120.0)
+LEAVE_SECONDS = (30.0, 180.0)
+BACK_SECONDS = (15.0, 80.0)
 PHONE_DIES_SHARE = 0.2
 
 
@@ -51,7 +53,10 @@ class Agent:
         self._state = "paused"
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._talked: set[str] = set()
+        self._owed = ""
+        """The attempt that he has not wrapped up yet."""
         self._dialling = False
+        self._leg_changed = asyncio.Event()
         self.handset = Handset(world.air, f"{TEAM}.{agent_id}", self._on_leg)
 
     async def run(self) -> None:
@@ -97,7 +102,7 @@ class Agent:
 
     async def _keep_phone_up(self) -> None:
         """Dials the gateway whenever the leg is down; some phones die once."""
-        dies_after = self._stream.uniform(30.0, 400.0) if self._stream.random() < PHONE_DIES_SHARE else None
+        dies_after = self._stream.uniform(30.0, 250.0) if self._stream.random() < PHONE_DIES_SHARE else None
         if dies_after is not None:
             asyncio.get_running_loop().call_later(dies_after, self.handset.hang_up)
         while True:
@@ -105,16 +110,20 @@ class Agent:
             if phones is not None and not self.handset.up and not self._dialling:
                 self._dialling = True
                 self.handset.dial(phones)
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _on_leg(self, up: bool, reason: str) -> None:
         self._dialling = False
+        self._leg_changed.set()
         self._world.note_person(self._name, "phone up" if up else f"phone down: {reason}")
 
     async def _heartbeat(self) -> None:
         while True:
             await self._say(self._state)
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+            self._leg_changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self._leg_changed.wait()
 
     async def _poll(self) -> None:
         after = 0
@@ -128,6 +137,9 @@ class Agent:
                 await asyncio.sleep(0.05)
 
     async def _work(self) -> None:
+        if self._owed:
+            await self._post("hang-up", {"attempt_id": self._owed}, tolerate=True)
+            await self._wrap_up(self._owed, "CONNECTED")
         await self._say("available")
         while True:
             event = await self._inbox.get()
@@ -141,16 +153,19 @@ class Agent:
         if not bridged and not await self._until("bridged", attempt_id, BRIDGE_PATIENCE_SECONDS):
             return
         self._talked.add(attempt_id)
+        self._owed = attempt_id
         stream = self._world.draws.stream(f"talk/{self.agent_id}/{attempt_id}")
-        over = await self._until("call_ended", attempt_id, stream.lognormvariate(3.2, 0.6))
+        over = await self._until("call_ended", attempt_id, stream.lognormvariate(2.9, 0.5))
         if not over:
             await self._post("hang-up", {"attempt_id": attempt_id}, tolerate=True)
         self._state = "wrapup"
         code = stream.choices(list(CODES), list(CODES.values()))[0]
-        await asyncio.sleep(stream.uniform(2.0, 12.0))
+        await asyncio.sleep(stream.uniform(1.5, 8.0))
         drawn = stream.random()
         if drawn < NEVER_WRAP_SHARE:
-            self._world.note_person(self._name, "never wraps up", attempt_id)
+            self._world.note_person(self._name, "never wraps up, signs out", attempt_id)
+            self._owed = ""
+            await self._post("sign-out", {})
             raise SessionLost
         if drawn < NEVER_WRAP_SHARE + LATE_WRAP_SHARE:
             self._world.note_person(self._name, "wraps up late", attempt_id)
@@ -162,6 +177,7 @@ class Agent:
         if code == "CALLBACK":
             body["callback_at"] = (self._world.clock.now() + timedelta(hours=2)).isoformat()
         await self._post("wrap-up", body, tolerate=True)
+        self._owed = ""
         self._world.note_person(self._name, f"wrapped up {code}", attempt_id)
 
     async def _until(self, wanted: str, attempt_id: str, seconds: float) -> bool:
@@ -177,9 +193,9 @@ class Agent:
                 return bool(event["type"] == wanted)
 
     async def _say(self, state: str) -> None:
-        self._state = state if self.handset.up or state != "available" else "paused"
-        await self._post("state", {"state": self._state})
         self._state = state
+        said = state if self.handset.up or state != "available" else "paused"
+        await self._post("state", {"state": said})
 
     async def _post(self, action: str, body: dict[str, Any], tolerate: bool = False) -> dict[str, Any]:
         return await self._request("POST", action, body, {}, tolerate=tolerate)

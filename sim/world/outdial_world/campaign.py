@@ -11,7 +11,7 @@ from outdial_world.loop import START
 
 OFFERS = 200
 AGENTS = 10
-LEADS = 170
+LEADS = 190
 TEAM, CAMPAIGN, SELLER, ROUTE, TRUNK = "blue", "spring-renewal", "S1", "world-carrier", "world-a"
 SAFE_HARBOUR = "prompts/safe_harbour.wav"
 SAFE_HARBOUR_SECONDS = 4.0
@@ -39,7 +39,7 @@ CAMPAIGN_DOCUMENT: dict[str, Any] = {
     "retry": {
         "max_per_person": 3,
         "window_hours": 24,
-        "after": {"busy": 120, "no_answer": 300, "congestion": 60, "voicemail": 600},
+        "after": {"busy": 60, "no_answer": 90, "congestion": 30, "voicemail": 120},
     },
     "caller_ids": ["+12125550101", "+13125550102"],
     "route": ROUTE,

@@ -14,8 +14,8 @@ from outdial_world.net import Away
 if TYPE_CHECKING:
     from outdial_world.world import World
 
-FIRST_LEADS = 60
-GAP_SECONDS = 2.5
+FIRST_LEADS = 90
+GAP_SECONDS = 1.0
 TWICE_SHARE = 0.05
 AGAIN_SECONDS = 0.8
 OPT_OUTS = 8
@@ -51,7 +51,7 @@ class Crm:
 
     async def _suppress(self, n: int, stream: random.Random) -> None:
         """One person, by number or by name, by HTTP (acknowledged) or by topic (some time later)."""
-        await asyncio.sleep(stream.uniform(20.0, 400.0))
+        await asyncio.sleep(stream.uniform(10.0, 180.0))
         lead = stream.choice(self._leads)
         by_phone, seller = stream.random() < 0.5, stream.choice((SELLER, "*"))
         who = {"phone": lead.phone} if by_phone else {"person_id": lead.person_id}

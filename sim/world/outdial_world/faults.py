@@ -45,7 +45,7 @@ class Fault(StrEnum):
 OFF_UNLESS_ASKED = frozenset({Fault.RESTORE})
 """Switched on once the services' restore procedures are there."""
 ALL = frozenset(Fault) - OFF_UNLESS_ASKED
-LATEST_SECONDS = 600.0
+LATEST_SECONDS = 220.0
 SERVICES = ("lead-router", "compliance-gate", "pacer", "media-gateway", "disposition", "analytics", "console")
 GROUPS = ("lead-router", "compliance-gate", "pacer", "disposition", "analytics")
 STORES = ("lead-router", "compliance-gate", "disposition", "analytics")

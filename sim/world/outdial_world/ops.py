@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from outdial_world.world import World
 
 AGAIN_SECONDS = 0.5
-PAUSES = 2
-LATEST_SECONDS = 400.0
-LONGEST_SECONDS = 40.0
+PAUSES = 1
+LATEST_SECONDS = 160.0
+LONGEST_SECONDS = 25.0
 
 
 class Operations:

@@ -14,7 +14,7 @@ from outdial_runtime.service import Service
 from outdial_world.history import ProcessChange
 from outdial_world.life import Life, Trap
 from outdial_world.services import definition
-from outdial_world.spans import QuietSpans
+from outdial_world.spans import QuietMetrics, QuietSpans
 from outdial_world.stores import DatabaseAway
 from outdial_world.wire import ProcessBroker
 
@@ -85,6 +85,7 @@ class Process:
             chance=world.draws.chance(f"{self.instance}/{self.boots}"),
             spans=QuietSpans(),
             longest_poll_seconds=LONGEST_POLL_SECONDS,
+            metrics=QuietMetrics(),
         )
         world.note_process(self, ProcessChange.STARTED)
         self._task = asyncio.create_task(self._run(life, self.host, self._stop))

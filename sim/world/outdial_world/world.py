@@ -32,7 +32,7 @@ from outdial_world.weather import Weather
 STEP_SECONDS = 1.0
 DRAIN_SECONDS = 400.0
 """Longer than the longest a thing may wait: a wrap-up of 60 s, a deadline, a lease."""
-QUIET_SECONDS = 90.0
+QUIET_SECONDS = 60.0
 """Without a new offer for so long, there are no more leads to offer."""
 
 
@@ -64,6 +64,8 @@ class World:
         self.processes: dict[str, Process] = {}
         self.unexplained: list[str] = []
         """Faults of processes and requests that nothing of ours explains: bugs."""
+        self.left: list[str] = []
+        """What was still to be done at the end."""
         self._away: dict[str, float] = {}
         self._turns: dict[str, int] = {}
         self._inflicting: Inflicting | None = None
@@ -86,6 +88,7 @@ class World:
         await operations.stop()
         self._calm()
         drained = await self._until(lambda: self._all_ready() and not leftover(self), DRAIN_SECONDS)
+        self.left = leftover(self)
         self._conclude(drained)
         await self._tear_down()
         return self.history
