@@ -177,11 +177,11 @@ def _report(results: list[dict[str, Any]], options: Options, *, as_json: bool) -
     if as_json:
         print(json.dumps({"runs": results, "recovery": rows}, indent=2))
         return
-    print("| seed | replicas | faults | fewest live calls | redeemed | INVITEd | opt-outs | broken |")
-    print("|---" * 8 + "|")
+    print("| seed | replicas | faults | fewest live calls | redeemed | INVITEd | opt-outs | repeats | broken |")
+    print("|---" * 9 + "|")
     for result in sorted(results, key=lambda one: int(one["seed"])):
         counts = result["counts"]
-        names = ("faults", "live_calls_at_least", "redeemed", "invited", "opt_outs")
+        names = ("faults", "live_calls_at_least", "redeemed", "invited", "opt_outs", "disposition_records_repeated")
         cells = [result["seed"], result["replicas"], *(counts.get(name, "-") for name in names)]
         print("| " + " | ".join(map(str, [*cells, ", ".join(result["broken"]) or "nothing"])) + " |")
     print("\nRecovery, seconds after the fault healed:\n\n" + table(rows))

@@ -86,8 +86,8 @@ def disposed_twice(run: Run) -> None:
     run["events"].append(event("call.disposition", "a", "6", revision=1))
 
 
-def same_record_twice(run: Run) -> None:
-    run["events"].append(run["events"][2])
+def disposed_otherwise_under_the_same_id(run: Run) -> None:
+    run["events"].append(event("call.disposition", "a", "3", revision=1, code="BUSY"))
 
 
 def dialled_after_opt_out(run: Run) -> None:
@@ -123,7 +123,7 @@ BREAKS: list[tuple[Callable[[Run], None], str]] = [
     (never_closed, "cleared_without_closed"),
     (never_disposed, "redeemed_without_disposition"),
     (disposed_twice, "disposed_twice"),
-    (same_record_twice, "disposition_records_repeated"),
+    (disposed_otherwise_under_the_same_id, "dispositions_that_disagree"),
     (dialled_after_opt_out, "dialled_after_opt_out"),
     (dialled_after_an_agent_heard_no, "dialled_after_opt_out"),
     (dialled_while_shut, "dialled_while_shut"),
@@ -151,6 +151,13 @@ def test_digits_within_a_longer_number_are_no_phone_number(tmp_path: Path) -> No
 
 def test_run_that_never_drained_is_broken(tmp_path: Path) -> None:
     assert judged(tmp_path, clean(), drained=False) == ["never_drained"]
+
+
+def test_same_record_twice_is_counted_and_allowed(tmp_path: Path) -> None:
+    run = clean()
+    run["events"].append(run["events"][2])
+    assert judged(tmp_path, run) == []
+    assert judge(tmp_path)["disposition_records_repeated"] == 1
 
 
 def test_other_campaigns_of_the_stack_do_not_count(tmp_path: Path) -> None:
