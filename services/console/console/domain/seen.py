@@ -5,6 +5,7 @@ Events come in any order and twice: an attempt's stage counts once, at the earli
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,9 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 KEPT_ATTEMPTS = 5_000
-BUCKET_SECONDS = 15
-KEPT_BUCKETS = 60
-"""15 minutes."""
+BUCKET_SECONDS = 60
+KEPT_BUCKETS = 15
 
 
 class Stage(StrEnum):
@@ -74,14 +74,14 @@ class SeenCalls:
         return earlier is None
 
     def newest(self, limit: int, campaign_id: str | None = None) -> list[SeenAttempt]:
-        """The attempts seen last, newest first."""
-        found = [a for a in reversed(self.attempts.values()) if campaign_id in (None, a.campaign_id)]
-        return found[:limit]
+        """The attempts of which something was heard last, newest first."""
+        found = [a for a in self.attempts.values() if campaign_id in (None, a.campaign_id)]
+        return heapq.nlargest(limit, found, key=lambda attempt: attempt.last[1])
 
 
 @dataclass(kw_only=True)
 class Activity:
-    """Calls, human answers and connects of a campaign, per 15 seconds."""
+    """Calls, human answers and connects of a campaign, per minute."""
 
     buckets: dict[int, Counter[str]] = field(default_factory=dict)
 

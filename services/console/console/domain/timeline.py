@@ -130,9 +130,16 @@ def timeline_of(
     if seen:
         for stage, at in seen.stages.items():
             timeline.add(stage, at, seen.notes.get(stage, ""))
-    if Stage.DIAL not in timeline.moments:
-        timeline.add(Stage.DIAL, _decided_at(spans))
+    decided = _decided_at(spans)
+    if decided is not None and _fits(timeline, decided):
+        timeline.add(Stage.DIAL, decided)
     return timeline
+
+
+def _fits(timeline: Timeline, decided: datetime) -> bool:
+    """Whether the pacer may have decided then: a span's clock is another one, and nonsense is worse than a gap."""
+    cleared, redeemed = timeline.moments.get(Stage.CLEARED), timeline.moments.get(Stage.REDEEMED)
+    return (cleared is None or cleared.at <= decided) and (redeemed is None or decided <= redeemed.at)
 
 
 def phases_of(spans: Iterable[Mapping[str, Any]], shift: timedelta) -> list[Phase]:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from console.domain.search import Kind, sought
 from console.domain.seen import SeenAttempt, Stage
 from console.domain.sources import Source
-from console.domain.timeline import Moment, Phase
+from console.domain.timeline import Moment, Phase, Timeline
 from console.handlers.asking import Gathered, KnownAttempt, known_attempt
 from console.handlers.deps import Deps
 from console.handlers.drawing import duration, gantt
@@ -22,9 +22,11 @@ from outdial_runtime.service import Answer, HttpReply, Request
 SHOWN_ATTEMPTS = 100
 SHOWN_OFFERS = 20
 SHOWN_SPANS = 60
+DWARFED = 5
+"""What takes less than a fifth of the whole gets a picture of its own."""
 LONGEST_SEARCH_BYTES = 400
 HERE = "/attempts"
-LIST_HEADS = ("Attempt", "When", "Campaign", "Newest stage", "")
+LIST_HEADS = ("Attempt", "Newest stage", "When", "Campaign", "Evidence")
 REFUSED = {
     Kind.NUMBER: "That looks like a telephone number. Numbers are not searched here: they would end up in addresses "
     "and logs. Take the attempt id, the lead id or the campaign.",
@@ -149,7 +151,7 @@ def _attempt_body(attempt_id: str, known: KnownAttempt, gathered: Gathered) -> M
             _summary(known),
             tag("p", evidence) if known.evidence else "",
             tag("h2", "Timeline"),
-            gantt("What each service did, and for how long", timeline.phases(), name="timeline"),
+            _drawn(timeline),
             table(
                 "Stages",
                 ("Stage", "Service", "At", "Since the stage before", "Said"),
@@ -159,6 +161,21 @@ def _attempt_body(attempt_id: str, known: KnownAttempt, gathered: Gathered) -> M
             _trace(known.spans),
         )
     )
+
+
+def _drawn(timeline: Timeline) -> Markup:
+    """The phases; those before the INVITE once more on their own scale where the call dwarfs them."""
+    phases = timeline.phases()
+    invited = timeline.moments.get(Stage.INVITED)
+    early = [phase for phase in phases if invited is not None and phase.end <= invited.at]
+    whole = gantt("What each service did, and for how long", phases, name="timeline")
+    if not early or len(early) == len(phases):
+        return whole
+    if (early[-1].end - early[0].start) * DWARFED > phases[-1].end - phases[0].start:
+        return whole
+    later = gantt("What each service did during the call and after it", phases[len(early) :], name="call")
+    before = gantt("What each service did before the INVITE", early, name="before")
+    return join((tag("h3", "From the offer to the INVITE"), before, tag("h3", "The call"), later))
 
 
 def _summary(known: KnownAttempt) -> Markup:
@@ -239,9 +256,9 @@ def _fact_row(row: dict[str, Any]) -> tuple[object, ...]:
 def _row(attempt_id: str, at: Any, campaign_id: str | None, stage: str) -> tuple[object, ...]:
     return (
         link(f"/attempts/{attempt_id}", code(attempt_id)),
+        stage,
         moment(at),
         html(campaign_id),
-        stage,
         link(f"/attempts/{attempt_id}/evidence", join(("Evidence", tag("span", f" of {attempt_id}", class_="unseen")))),
     )
 

@@ -26,7 +26,7 @@ def gantt(title: str, phases: Sequence[Phase], *, name: str) -> Markup:
     height = TOP_PX + ROW_PX * len(phases) + 4
     grid = [part for seconds in ticks(whole) for part in _tick(seconds, whole, height)]
     rows = [part for place, phase in enumerate(phases) for part in _row(place, phase, start, whole)]
-    return tag(
+    drawn = tag(
         "svg",
         tag("title", title, id=f"{name}-title"),
         *grid,
@@ -37,6 +37,7 @@ def gantt(title: str, phases: Sequence[Phase], *, name: str) -> Markup:
         role="img",
         aria_labelledby=f"{name}-title",
     )
+    return tag("div", drawn, class_="panel")
 
 
 def ticks(whole_seconds: float) -> list[float]:
@@ -55,13 +56,15 @@ def duration(seconds: float) -> str:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 99.95:
         return f"{seconds:.1f} s"
-    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    if seconds < 3600:
+        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60} min"
 
 
 def _tick(seconds: float, whole: float, height: int) -> tuple[Markup, Markup]:
     x = f"{seconds / whole * 100:.3f}%"
     anchor = "start" if seconds == 0 else "end" if seconds / whole > 0.93 else "middle"
-    label = "0" if seconds == 0 else duration(seconds)
+    label = "0" if seconds == 0 else duration(seconds).replace(".0 s", " s")
     line = tag("line", x1=x, x2=x, y1=str(TOP_PX - 8), y2=str(height), class_="grid")
     return line, tag("text", label, x=x, y="12", text_anchor=anchor, class_="axis")
 

@@ -15,7 +15,7 @@ const cards = new Map();
 const byId = (id) => document.getElementById(id);
 let shown = JSON.parse(byId("state").textContent);
 let clock = clockOf(shown.zone);
-const said = { pending: "", last: new Map(), at: 0, timer: 0 };
+const said = { pending: new Map(), last: new Map(), at: 0, timer: 0 };
 
 function clockOf(zone, options = { hour: "2-digit", minute: "2-digit" }) {
   const format = new Intl.DateTimeFormat("en-GB", { ...options, hourCycle: "h23", timeZone: zone });
@@ -47,7 +47,11 @@ function cardOf(campaign) {
   fields.campaign_id.id = `campaign-${campaign.campaign_id}`;
   section.setAttribute("aria-labelledby", fields.campaign_id.id);
   fields.attempts.href = `/campaigns/${campaign.campaign_id}/attempts`;
-  for (const figure of Object.values(figures)) figure.querySelector("details").addEventListener("toggle", () => draw(card, true));
+  for (const figure of Object.values(figures)) {
+    figure.querySelector("details").addEventListener("toggle", () => draw(card, true));
+    const rows = figure.querySelector(".rows");
+    rows.setAttribute("aria-label", `${rows.getAttribute("aria-label")}, ${campaign.campaign_id}`);
+  }
   new ResizeObserver(() => draw(card, true)).observe(section.querySelector(".plots"));
   cards.set(campaign.campaign_id, card);
   return card;
@@ -107,7 +111,7 @@ function showDrops(card, c) {
   put(card, "drop_window_sub", `${outOf(c.drop.window, "dropped", "human answers")}; ${over ? "over the" : "the"} limit ${over ? "of" : "is"} ${percent(c.abandon_limit)}`);
   card.fields.drop_window.parentElement.classList.toggle("alarm", over);
   const left = c.budget_left_calls;
-  put(card, "budget", left === null ? NOTHING : `${left} ${Math.abs(left) === 1 ? "call" : "calls"}`);
+  put(card, "budget", left === null ? NOTHING : `${String(left).replace("-", "−")} ${Math.abs(left) === 1 ? "call" : "calls"}`);
   put(card, "budget_sub", left !== null && left < 1 ? "spent: one call per free agent" : "may still be dropped within the limit");
   card.fields.budget.parentElement.classList.toggle("alarm", left !== null && left < 1);
 }
@@ -127,14 +131,14 @@ const PLOTS = {
   activity: {
     data: (c) => c.minutes,
     draw: (width, c) => activity(width, c.minutes, clock),
-    heads: ["From", "Calls", "Human answers", "Connects"],
-    rows: (c) => c.minutes.filter((m) => m.calls || m.answers || m.connects).map((m) => [exactly(m.at), m.calls, m.answers, m.connects]),
+    heads: ["Minute", "Calls", "Human answers", "Connects"],
+    rows: (c) => c.minutes.filter((m) => m.calls || m.answers || m.connects).map((m) => [clock(m.at), m.calls, m.answers, m.connects]),
   },
   hours: {
     data: (c) => c.hours,
     draw: (width, c) => hours(width, c.hours ?? {}),
     heads: ["Hour", "Connects", "Attempts", "Human answers", "Connect rate"],
-    rows: (c) => Object.entries(c.hours ?? {}).map(([hour, h]) => [hour === "unknown" ? "not known" : `${hour}:00`, h.connects, h.attempts, h.human_answers, percent(h.connect_rate)]),
+    rows: (c) => Object.entries(c.hours ?? {}).sort().map(([hour, h]) => [hour === "unknown" ? "not known" : `${hour}:00`, h.connects, h.attempts, h.human_answers, percent(h.connect_rate)]),
   },
   budget: {
     data: (c) => [c.budget, shown.at.slice(0, 16)],
@@ -167,24 +171,20 @@ function tableOf(plot, campaign) {
   return table;
 }
 
-function announce(campaigns) {
-  for (const c of campaigns) {
-    const words = `${c.campaign_id}: ${c.health.word}. ${c.health.sentence ?? ""}`;
-    if (said.last.get(c.campaign_id) !== words) say(c.campaign_id, words);
-  }
+// A screen reader hears what changed, once, and no more often than every 15 seconds.
+function say(about, words) {
+  const before = said.last.get(about);
+  said.last.set(about, words);
+  if (before === words || before === undefined) return;
+  said.pending.set(about, words);
+  clearTimeout(said.timer);
+  said.timer = setTimeout(speak, Math.max(0, said.at + ANNOUNCE_EVERY_MS - Date.now()));
 }
 
-function say(about, words) {
-  const first = !said.last.has(about);
-  said.last.set(about, words);
-  if (first) return;
-  said.pending = words;
-  const due = Math.max(0, said.at + ANNOUNCE_EVERY_MS - Date.now());
-  clearTimeout(said.timer);
-  said.timer = setTimeout(() => {
-    said.at = Date.now();
-    byId("said").textContent = said.pending;
-  }, due);
+function speak() {
+  said.at = Date.now();
+  byId("said").textContent = [...said.pending.values()].join(" ");
+  said.pending.clear();
 }
 
 function render(state) {
@@ -196,11 +196,11 @@ function render(state) {
   for (const id of [...cards.keys()]) if (!known.has(id)) cards.delete(id);
   if (sections.some((section, n) => list.children[n] !== section) || list.children.length !== sections.length) list.replaceChildren(...sections);
   for (const card of cards.values()) draw(card, false);
-  announce(state.campaigns);
+  for (const c of state.campaigns) if (c.health.binding) say(c.campaign_id, `${c.campaign_id}: ${c.health.word}. ${c.health.sentence ?? ""}`);
 }
 
 function link(state) {
-  const mark = byId("link"), text = state === "live" ? `Live, ${exactly(shown.at)}` : `Stale since ${exactly(shown.at)}`;
+  const mark = byId("link"), text = state === "live" ? `Live · ${exactly(shown.at)}` : `Stale since ${exactly(shown.at)}`;
   mark.dataset.state = state;
   byId("link-text").textContent = text;
   byId("stale").hidden = state === "live";

@@ -1,8 +1,10 @@
 // Three plots as SVG, drawn to the width there is. Axes have units; every series has a form of its own beside its colour.
 const NS = "http://www.w3.org/2000/svg";
-const HEIGHT = 190;
-const EDGE = { left: 40, right: 10, top: 18, bottom: 34 };
+const HEIGHT = 200;
+const EDGE = { left: 40, right: 10, top: 26, bottom: 34 };
 const FEW_ATTEMPTS = 20;
+const MINUTE_MS = 60000;
+const NESTED = { calls: 0.8, answers: 0.5, connects: 0.2 }; // shares of the minute's width, the later within the earlier
 
 function make(name, attributes, ...inside) {
   const element = document.createElementNS(NS, name);
@@ -32,7 +34,7 @@ function yAxis(chart, low, high, step, unit, format) {
     svg.append(make("line", { x1: box.x0, x2: box.x1, y1: at, y2: at, class: "grid" }));
     svg.append(make("text", { x: box.x0 - 6, y: at + 4, "text-anchor": "end", class: "axis" }, format(value)));
   }
-  svg.append(make("text", { x: 0, y: 10, class: "axis" }, unit));
+  svg.append(make("text", { x: 0, y: 11, class: "axis" }, unit));
 }
 
 function xTick(chart, part, text, anchor = "middle") {
@@ -43,6 +45,11 @@ function xTick(chart, part, text, anchor = "middle") {
 
 function xUnit(chart, text) {
   chart.svg.append(make("text", { x: chart.box.x1, y: HEIGHT - 4, "text-anchor": "end", class: "axis" }, text));
+}
+
+function nothing(chart, text) {
+  const { svg, box } = chart;
+  svg.append(make("text", { x: (box.x0 + box.x1) / 2, y: (box.y0 + box.y1) / 2, "text-anchor": "middle", class: "none" }, text));
 }
 
 function wilson(part, whole) {
@@ -68,6 +75,7 @@ export function hours(width, byHour) {
   const band = (chart.box.x1 - chart.box.x0) / 24;
   for (let hour = 0; hour <= 24; hour += 3) xTick(chart, hour / 24, String(hour).padStart(2, "0"));
   xUnit(chart, "o’clock where the callee lives");
+  if (!best) nothing(chart, "No attempt yet");
   for (const [name, h] of known) {
     const left = chart.x(Number(name) / 24), top = chart.y(Math.min(h.connect_rate, high) / high);
     const few = h.attempts < FEW_ATTEMPTS;
@@ -88,26 +96,21 @@ export function activity(width, minutes, clock) {
   const most = Math.max(4, ...minutes.map((m) => m.calls));
   const step = Math.max(1, stepFor(most, 4));
   const high = Math.ceil(most / step) * step;
-  yAxis(chart, 0, high, step, "per 15 s", String);
-  const count = minutes.length, every = width < 420 ? 20 : 12;
+  yAxis(chart, 0, high, step, "per minute", String);
+  const count = minutes.length, every = 5;
   for (let place = 0; place <= count; place += every) {
-    const at = place < count ? minutes[place].at : new Date(Date.parse(minutes[count - 1].at) + 15000).toISOString();
+    const at = place < count ? minutes[place].at : new Date(Date.parse(minutes[count - 1].at) + MINUTE_MS).toISOString();
     xTick(chart, place / count, clock(at), place === 0 ? "start" : place === count ? "end" : "middle");
   }
+  if (!sums.calls) nothing(chart, "No call in these minutes");
   const wide = (chart.box.x1 - chart.box.x0) / count;
   for (const [place, m] of minutes.entries()) {
-    if (!m.calls) continue;
-    const top = chart.y(m.calls / high);
-    chart.svg.append(make("rect", { x: chart.x(place / count) + wide * 0.15, y: top, width: wide * 0.7, height: chart.box.y0 - top, class: "calls" }));
-  }
-  for (const what of ["answers", "connects"]) {
-    const points = minutes.map((m, place) => [chart.x((place + 0.5) / count), chart.y(m[what] / high), m[what]]);
-    chart.svg.append(make("path", { d: `M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`, class: what }));
-    for (const [x, y, n] of points) {
-      if (!n) continue;
-      const dot = what === "answers" ? make("circle", { cx: x, cy: y, r: 3 }) : make("rect", { x: x - 2.5, y: y - 2.5, width: 5, height: 5 });
-      dot.setAttribute("class", `${what}-dot`);
-      chart.svg.append(dot);
+    for (const [what, share] of Object.entries(NESTED)) {
+      if (!m[what]) continue;
+      const top = chart.y(Math.min(m[what], high) / high), left = chart.x(place / count) + (wide * (1 - share)) / 2;
+      const bar = make("rect", { x: left, y: top, width: wide * share, height: chart.box.y0 - top, class: what });
+      bar.append(make("title", {}, `${clock(m.at)}: ${m.calls} calls, ${m.answers} human answers, ${m.connects} connects`));
+      chart.svg.append(bar);
     }
   }
   return chart.svg;
@@ -135,7 +138,10 @@ export function budget(width, points, now, clock) {
     const at = new Date(start + share * (end - start)).toISOString();
     xTick(chart, share, clock(at), share === 0 ? "start" : share === 1 ? "end" : "middle");
   }
-  if (!last) return chart.svg;
+  if (!last) {
+    nothing(chart, "Not known yet");
+    return chart.svg;
+  }
   const steps = points.map((p, n) => `${n ? `H${chart.x(part(p.at)).toFixed(1)}` : `M${chart.x(part(p.at)).toFixed(1)} ${place(p.left)}`}V${place(p.left)}`);
   chart.svg.append(make("path", { d: `${steps.join("")}H${x1}`, class: "left" }));
   chart.svg.append(make("circle", { cx: x1, cy: place(last.left), r: 4, class: "left-dot" }));
