@@ -14,7 +14,8 @@ from outdial_runtime.bounded_calls import BoundedCalls, CallHangs
 from outdial_runtime.broker import BrokerError, CommitRejected, Consumer, Fenced, Offsets, Record
 from outdial_runtime.kafka_consumer import KafkaConsumer, common_settings
 
-DELIVERY_TIMEOUT_MS = 30000
+DELIVERY_TIMEOUT_MS = 120000
+"""How long a broker may be away before whoever waits for it ends; a gateway's calls live on meanwhile."""
 TRANSACTION_TIMEOUT_MS = 10000
 INIT_SECONDS = 30.0
 TRANSACTION_SECONDS = 10.0
