@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from outdial_cli.demo.happenings import Happened, Happenings
@@ -17,15 +18,19 @@ from outdial_cli.demo.watch import Watch
 from outdial_cli.records import TopicReader
 from outdial_cli.report.books import Intake, RunInputs, broken_identities, report_of
 from outdial_cli.report.facts import PATH_TOPICS, RunFacts, gather
+from outdial_cli.report.page import keep, report_page
 from outdial_cli.report.render import render_preflight, render_report
 from outdial_cli.report.webhooks import TOLD_TOPICS, webhook_books
 from outdial_cli.stack.environment import JWKS, WEBHOOK_SECRET_ENV, RunClock
 from outdial_cli.stack.stack import Stack, StackOptions
 from outdial_contracts.events import CloseOutcome
+from outdial_contracts.identity import trace_id
 from outdial_contracts.topics import TOPICS
 
 DRAIN_SECONDS = 110.0
 WEBHOOK_SECONDS = 30.0
+REPORTS_FOLDER = "reports"
+"""Under the data folder: one report.html per run."""
 SPANS_SECONDS = 1.5
 """Exporters send every 200 ms; the collector needs a moment after the last."""
 
@@ -46,11 +51,14 @@ class Demo:
         self._folder.mkdir(parents=True, exist_ok=True)
         clock = RunClock(start=self._inputs.clock_start, origin_seconds=time.monotonic())
         view = LiveView(self._options.seconds)
-        stack = Stack(StackOptions(data_dir=self._folder, cache_dir=self._options.cache_dir, clock=clock), view.say)
+        reports, cache = self._options.data_dir / REPORTS_FOLDER, self._options.cache_dir
+        options = StackOptions(data_dir=self._folder, cache_dir=cache, clock=clock, reports_dir=reports)
+        stack = Stack(options, view.say)
         try:
             with self._phase("start"):
                 stack.start()
                 stack.start_crm()
+            view.say(f"look at it: {stack.addresses.url('console')}/")
             services = Services(stack.addresses)
             try:
                 self._campaign(stack, services, view)
@@ -189,10 +197,18 @@ class Demo:
         self.report["broken"] = self.broken
         path = self._folder / "report.json"
         path.write_text(json.dumps(self.report, indent=2, default=str))
+        self._write_page()
         if self._options.json_output:
             print(json.dumps(self.report, default=str))
         else:
             render_report(self.report, self._facts_seen, self._folder)
+
+    def _write_page(self) -> None:
+        """report.html of this run, and a copy among the runs that the console shows."""
+        now, shown = datetime.now(UTC), self.report.get("shown_attempt")
+        page = report_page(self.report, self._facts_seen.spans.get(trace_id(shown), []) if shown else [], now)
+        (self._folder / "report.html").write_text(page, encoding="utf-8")
+        keep(page, self._options.data_dir / REPORTS_FOLDER, now)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:

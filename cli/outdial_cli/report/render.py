@@ -50,9 +50,8 @@ def render_report(report: Mapping[str, Any], facts: RunFacts, folder: Path, cons
     _timeline(out, facts.attempts.get(str(report.get("shown_attempt"))), facts)
     _proofs(out, report)
     _books(out, report)
-    out.print(
-        f"\nreport {folder / 'report.json'}   evidence {folder / 'evidence.json'}", highlight=False, soft_wrap=True
-    )
+    paths = "   ".join(str(folder / name) for name in ("report.json", "report.html", "evidence.json"))
+    out.print(f"\n{paths}", highlight=False, soft_wrap=True)
 
 
 def _pairs(title: str, rows: Mapping[str, Any]) -> Table:

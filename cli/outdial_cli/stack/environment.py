@@ -15,6 +15,15 @@ LOCAL_RETRY_SECONDS = "1,2,4,8,15,30,60,120,300,600"
 """Of webhooks: a stack on one machine lives for minutes, not for the days of the default schedule."""
 SIGNING_KEY, JWKS = "signing.jwk", "jwks.json"
 
+PAGE_SOURCES = {
+    "PACER": "pacer",
+    "GATE": "compliance-gate",
+    "DISPOSITION": "disposition",
+    "ANALYTICS": "analytics",
+    "LEAD_ROUTER": "lead-router",
+}
+"""Part of a variable's name -> service."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunClock:
@@ -38,6 +47,10 @@ class Settings:
     clock: RunClock
     dsns: Mapping[str, str]
     """service -> DSN with its own role and schema."""
+    collector_url: str = ""
+    """Where traces are looked up; none without."""
+    reports_dir: Path | None = None
+    """Where the console finds report.html files."""
 
 
 def environment_of(process: str, settings: Settings) -> dict[str, str]:
@@ -99,6 +112,21 @@ def _own(service: str, ordinal: int, settings: Settings) -> dict[str, str]:
             "OUTDIAL_AGENT_SECRET": secrets.agent_secret,
             # Each desk's phones sit at a gateway of their own, where there are as many.
             "OUTDIAL_AGENT_SIP_ADDRESS": f"127.0.0.1:{agent_sip_port}",
+            **_pages(settings),
         },
     }
     return own.get(service, {})
+
+
+def _pages(settings: Settings) -> dict[str, str]:
+    """Whom the console's pages ask: every replica, since a team's pacer is only one of them."""
+    ports = settings.addresses.http_ports
+    urls = {
+        f"OUTDIAL_{name}_URL": ",".join(settings.addresses.url(p) for p in ports if replica_of(p)[0] == service)
+        for name, service in PAGE_SOURCES.items()
+    }
+    if settings.collector_url:
+        urls["OUTDIAL_TRACES_URL"] = settings.collector_url
+    if settings.reports_dir is not None:
+        urls["OUTDIAL_REPORTS_DIR"] = str(settings.reports_dir)
+    return urls

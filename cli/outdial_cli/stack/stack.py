@@ -61,6 +61,8 @@ class StackOptions:
     cache_dir: Path
     """Shared by all stacks: jars, AOT cache."""
     clock: RunClock = field(default_factory=RunClock)
+    reports_dir: Path | None = None
+    """Of report.html files, for the console's page."""
     topic_prefix: str = ""
     prompts_dir: Path = PROMPTS
     carrier_sip_port: int | None = None
@@ -316,6 +318,8 @@ class Stack:
             prompts_dir=self._options.prompts_dir.resolve(),
             clock=self._options.clock,
             dsns={name: self._infra.dsn(name) for name in SERVICES if name in WITH_DATABASE},
+            collector_url=self._infra.collector_url,
+            reports_dir=self._options.reports_dir.resolve() if self._options.reports_dir else None,
         )
 
     def _nodes(self) -> Sequence[KafkaNode | PostgresNode]:

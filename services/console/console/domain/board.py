@@ -168,6 +168,9 @@ def _attempt(event: CallProgress | CallEnded) -> SeenAttempt:
 def _health(why: Told) -> dict[str, Any]:
     if why.value is None:
         return {"level": Health.UNKNOWN.value, "word": WORDS[Health.UNKNOWN], "binding": None, "sentence": why.away}
+    if why.away:
+        word, sentence = WORDS[Health.UNKNOWN], f"{why.away} It last said: {why.value.get('sentence')}"
+        return {"level": Health.UNKNOWN.value, "word": word, "binding": "", "sentence": sentence}
     binding, sentence = str(why.value.get("binding", "")), str(why.value.get("sentence", ""))
     level = health_of(binding)
     return {"level": level.value, "word": WORDS[level], "binding": binding, "sentence": sentence}
