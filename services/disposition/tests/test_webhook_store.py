@@ -262,3 +262,28 @@ async def test_looking_for_work_reads_indexes_of_what_waits(pool: Any) -> None:
         plan = "\n".join(row[0] for row in await pool.fetch(f"EXPLAIN {query}", *arguments))
         assert "webhooks_due" in plan or "webhooks_order" in plan, plan
         assert "Seq Scan on webhooks" not in plan.replace("Seq Scan on webhook_endpoints", ""), plan
+
+
+@pytest.mark.stack
+async def test_the_backlog_of_a_crm_that_is_down_is_not_read_at_every_look(pool: Any) -> None:
+    real = PostgresWebhooks(pool)
+    await real.publish(endpoint())
+    await real.queue([webhook("lead-1"), webhook("lead-1")], NOW)
+    [claimed] = await claim(real)
+    await real.settle(claimed, URL, ruling(500, tries=2), after(1))
+    await real.queue([webhook("lead-1")], after(2))
+    due = "SELECT count(*) FROM webhooks WHERE state = 'PENDING' AND due_at <= $1"
+    assert await pool.fetchval(due, after(200)) == 0
+    assert await real.due(after(200)) == []
+    [again] = await claim(real, 300)
+    await real.settle(again, URL, ruling(200), after(301))
+    assert len(await claim(real, 301)) == 1, "once the first is delivered, the next goes at once"
+
+
+async def test_what_is_queued_while_one_is_on_the_wire_goes_right_after_it(webhooks: Webhooks) -> None:
+    await webhooks.queue([webhook()], NOW)
+    [claimed] = await claim(webhooks)
+    await webhooks.queue([webhook()], after(1))
+    assert await claim(webhooks, 1) == []
+    await webhooks.settle(claimed, URL, ruling(200), after(2))
+    assert len(await claim(webhooks, 2)) == 1
