@@ -194,6 +194,8 @@ class History:
     people: list[WorldEvent] = field(default_factory=list)
     persons: dict[str, str] = field(default_factory=dict)
     """number -> person_id of everybody in the world."""
+    person_cap: int = 8
+    """Attempts of a person in 24 hours by the rule pack that the gate of this run used."""
     restores: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     """(service, restored at, back to): its database was set back."""
     second_run: list[str] = field(default_factory=list)
