@@ -100,6 +100,14 @@ async def test_a_campaign_without_a_webhook_is_told_nothing(world: Any, attempt:
     assert len(world.published) == 1
 
 
+async def test_an_id_that_no_campaign_has_costs_no_disposition(world: Any, attempt: Any) -> None:
+    attempt.same["campaign_id"] = "c" * 10_000
+    for event in (attempt.closed(), attempt.ended("BUSY", sip_status=486)):
+        await world.take(event, 31.0)
+    assert [d.code for d in world.published] == [ev.DispositionCode.BUSY]
+    assert bodies(world) == []
+
+
 async def test_a_suppression_is_told_to_its_sellers_endpoints_only(world: Any) -> None:
     for event in (campaign("c1"), campaign("c2"), campaign("c3", url="https://other.example.test/")):
         await world.take(event)
@@ -120,6 +128,9 @@ async def test_a_campaigns_state_says_nothing_of_its_endpoint(world: Any) -> Non
         campaign("c\x00"),
         lead(campaign_id="c\x00"),
         lead(lead_id="l\x00"),
+        lead(lead_id="l" * 301),
+        campaign("c" * 301),
+        campaign(url="https://crm.example.test/\x00"),
         example(ev.SuppressionChanged, suppression_id="\x00"),
         example(ev.SuppressionChanged, seller_id="\x00"),
     ],
@@ -147,7 +158,9 @@ async def test_dead_ones_are_listed_and_replayed(world: Any) -> None:
     assert (await on_count_webhooks(request(), deps)).reply.body == {"campaigns": {"c1": {"PENDING": 1}}}
 
 
-@pytest.mark.parametrize("body", [[], {}, {"campaign_id": 1}, {"campaign_id": "c", "webhook_id": "w"}, None])
+@pytest.mark.parametrize(
+    "body", [[], {}, {"campaign_id": 1}, {"campaign_id": "c\x00"}, {"campaign_id": "c", "webhook_id": "w"}, None]
+)
 async def test_a_replay_of_nothing_in_particular_is_refused(world: Any, body: Any) -> None:
     assert (await on_replay_dead(request(body), world.deps)).reply.status == 422
 

@@ -31,6 +31,7 @@ PASSING = frozenset({LeadStatus.UNKNOWN, LeadStatus.NEW, LeadStatus.OFFERED, Lea
 """Where a lead stays for seconds, or where its CRM just put it: no news. Every other status is told."""
 BULK = frozenset({SuppressionSource.IMPORT})
 """Lists that an operator loads hold millions and are no person's word: not told one by one."""
+MOST_KEY_CHARACTERS = 300
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """Aware UTC; RFC 3339 with Z in JSON."""
 
@@ -159,6 +160,16 @@ class Webhook:
     """lead_id or suppression_id: webhooks of one campaign and subject are sent in the order they were queued."""
     body: str
     """What is signed and sent, word for word, at every try."""
+
+    @property
+    def storable(self) -> bool:
+        """Whether a database can hold and index it; what exists has ids far shorter than that."""
+        return is_key(self.campaign_id) and is_key(self.subject)
+
+
+def is_key(text: str) -> bool:
+    """No NUL, and short enough for an index."""
+    return "\x00" not in text and len(text) <= MOST_KEY_CHARACTERS
 
 
 def of_disposition(event: CallDisposition, suppression_id: str | None) -> Webhook:
