@@ -17,6 +17,7 @@ from console.adapters.files import ReportFolder, read_assets
 from console.app import REQUESTS, SUBSCRIPTIONS
 from console.config import Config
 from console.domain.board import Board
+from console.domain.campaign_file import parse_campaign
 from console.domain.sources import Source
 from console.handlers.deps import Deps
 from console.handlers.hub import Hub
@@ -81,7 +82,7 @@ class FakeSources:
 class Office:
     """What a test does at the console: ask over HTTP, feed events, and look at what was published."""
 
-    call, next_call, now_at_start, config = CALL, NEXT_CALL, NOW, CONFIG
+    call, next_call, now_at_start, config, routes = CALL, NEXT_CALL, NOW, CONFIG, REQUESTS
 
     def __init__(self) -> None:
         self.gate, self.gateway, self.sources, self.now = FakeGate(), FakeGateway(), FakeSources(), NOW
@@ -111,19 +112,22 @@ class Office:
         for route in REQUESTS:
             names = _match(route.path, path)
             if route.method == method and names is not None:
-                request = Request(
-                    message=body if isinstance(body, bytes) else json.dumps(body).encode(),
-                    now=self.now,
-                    cause=more.get("cause", uuid.uuid4().hex),
-                    path=names,
-                    query=more.get("query", {}),
-                    headers={"authorization": f"Bearer {self.token}"},
-                )
+                request = self.request(method, body, path=names, **more)
                 answer: Answer = await route.handler(request, self.deps)
                 self._publish(answer.outcome)
                 assert isinstance(answer.reply, HttpReply)
                 return answer.reply
         raise LookupError(path)
+
+    def request(self, method: str, body: Any = b"", *, path: dict[str, str], **more: Any) -> Request:
+        return Request(
+            message=body if isinstance(body, bytes) else json.dumps(body).encode(),
+            now=self.now,
+            cause=more.get("cause", uuid.uuid4().hex),
+            path=path,
+            query=more.get("query", {}),
+            headers={"authorization": f"Bearer {self.token}", **more.get("headers", {})},
+        )
 
     async def agent(self, action: str, body: Any = b"", **more: Any) -> HttpReply:
         """A POST of agent a1."""
@@ -247,6 +251,22 @@ def campaign() -> dict[str, Any]:
     """The documented example, parsed."""
     document: dict[str, Any] = yaml.safe_load(CAMPAIGN.read_text(encoding="utf-8"))
     return document
+
+
+@pytest.fixture
+def published(campaign: dict[str, Any]) -> ev.CampaignPublished:
+    """The documented example as an event."""
+    campaign_id, team_id, document = parse_campaign(campaign)
+    return ev.CampaignPublished(
+        campaign_id=campaign_id,
+        slot="1",
+        version=1,
+        team_id=team_id,
+        state=ev.CampaignState.UNKNOWN,
+        document=document,
+        published_at=NOW,
+        published_by="test",
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -61,7 +61,7 @@ class Hub:
         """The board now."""
         return self.board.snapshot(self._clock.now())
 
-    async def states(self) -> AsyncIterator[str]:
+    async def states(self) -> AsyncGenerator[str, None]:
         """The board as JSON, now and whenever it changed."""
         with self._viewing():
             yield json.dumps(self.state())
