@@ -17,7 +17,7 @@ import yaml
 
 from bench import leads
 from outdial_cli.demo.run import with_port
-from outdial_cli.demo.services import Refused, Services
+from outdial_cli.demo.services import Services
 from outdial_cli.demo.watch import Watch
 from outdial_cli.embedded.supervisor import ChildEvent, ChildState
 from outdial_cli.records import TopicReader
@@ -36,6 +36,7 @@ LIVE_CALLS_SECONDS = 90.0
 RECOVERY_SECONDS = 120.0
 DRAIN_SECONDS = 240.0
 ASK_WHY_AFTER_SECONDS = 2.0
+WHY_SECONDS = 0.5
 LEADS = 700
 CALLEES = {
     "mix": {
@@ -237,10 +238,11 @@ def _recovery(storm: Storm, healed_at: float) -> tuple[float | None, float | Non
 
 
 def _why(storm: Storm) -> str:
+    url = f"{storm.stack.addresses.url('pacer')}/v1/why/{storm.plan.campaign_id}"
     try:
-        return str(storm.services.get("pacer", f"/v1/why/{storm.plan.campaign_id}")["binding"])
-    except (httpx.HTTPError, Refused):
-        return "pacer away"
+        return str(httpx.get(url, timeout=WHY_SECONDS).json()["binding"])
+    except (httpx.HTTPError, ValueError, KeyError):
+        return "pacer does not answer"
 
 
 def _drain(storm: Storm, watch: Watch) -> tuple[str | None, float]:
