@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from compliance_gate.handlers.restoring import CONSUMED, REPLAYED, WRITTEN
+from outdial_contracts.base import Event
 from outdial_contracts.events import ComplianceLedger
 from outdial_contracts.topics import TOPICS
 from outdial_runtime.service import GrpcMethod, Read
@@ -67,7 +68,8 @@ def test_who_calls_whose_rpc_is_let_through(service: str) -> None:
 
 
 def test_the_gate_may_read_back_what_a_restore_needs() -> None:
-    needed = {event.TOPIC for event in (*WRITTEN, *REPLAYED, *CONSUMED, ComplianceLedger)}
+    events: list[type[Event]] = [*WRITTEN, *REPLAYED, *CONSUMED, ComplianceLedger]
+    needed = {event.TOPIC for event in events}
     consumed = {name for name, topic in TOPICS.items() if "compliance-gate" in topic.consumers}
     assert needed - consumed == set(READ_BACK["compliance-gate"])
 
