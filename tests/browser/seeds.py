@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from console.domain.campaign_file import parse_campaign
+from outdial_cli.report.page import keep, report_page
 from outdial_contracts import events as ev
 from outdial_contracts.identity import attempt_id as id_of_offer
 
@@ -130,6 +131,30 @@ def answers(shift: timedelta) -> dict[str, Any]:
         f"/v1/attempts/{ATTEMPT}": _record(),
         f"/traces/{uuid.UUID(ATTEMPT).hex}": list(_spans(shift)),
     }
+
+
+def demo_report() -> dict[str, Any]:
+    """report.json of a run."""
+    latency = {"n": 191, "p50": 95.4, "p99": 968.7}
+    return {
+        "rows": 300, "leads": 285, "offers": 252, "cleared": 214, "redeemed": 192, "invites_seen_by_carrier": 191,
+        "humans_answered": 64, "connected": 59, "abandoned": 0, "hung_up_as_machine": 0, "hung_up_first": 5,
+        "drop_rate": 0.0, "drop_budget": {"limit": 0.03, "left_calls": 4.92}, "agent_utilisation": 0.6524,
+        "lines_per_agent": 1.371, "dispositions": {"MACHINE": 49, "NOT_INTERESTED": 40, "NO_ANSWER": 37, "BUSY": 12},
+        "blocked": {"HOURS": 14, "CONSENT_MISSING": 12, "INTERNAL_DNC": 12},
+        "connect_rate_by_local_hour": _hours(), "latency_ms": {"decision_to_invite": latency, "verdict_to_audio": None},
+        "ledger": {"records": 875, "verified": True}, "ledger_altered_byte": {"said": "chain 03cc… breaks at 7"},
+        "traces": {"checked": 192, "complete": 192}, "invites_without_redemption": 0, "duplicate_invites": 0,
+        "attempts_without_disposition": 0, "opt_out": {"attempt_id": ATTEMPT, "refused_at_last_look": True},
+        "phase_seconds": {"start": 12.3, "dial": 90.1, "drain": 55.8}, "broken": [], "shown_attempt": ATTEMPT,
+    }  # fmt: skip
+
+
+def write_reports(folder: Path) -> None:
+    """Two runs of the demo, as the demo writes them."""
+    for hours in (1, 0):
+        written_at = START - timedelta(hours=hours)
+        keep(report_page(demo_report(), list(_spans(timedelta())), written_at), folder, written_at)
 
 
 def _hours() -> dict[str, Any]:

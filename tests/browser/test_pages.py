@@ -21,6 +21,7 @@ from tests.browser.seeds import (
     PACER_SENTENCE,
     progress,
     why,
+    write_reports,
 )
 from tests.browser.site import Site, open_site
 
@@ -166,8 +167,9 @@ async def test_a_lead_and_a_campaign_are_found(context: BrowserContext, witness:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing(context: BrowserContext, witness: Witness, scheme: str) -> None:
-    async with open_site() as site:
+async def test_axe_finds_nothing(context: BrowserContext, witness: Witness, scheme: str, tmp_path: Path) -> None:
+    write_reports(tmp_path)
+    async with open_site(tmp_path) as site:
         page = await opened(context, witness, site)
         await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         for path in (*EVERY_PAGE, "/attempts/none"):
@@ -208,6 +210,22 @@ async def test_evidence_prints_without_the_navigation(
         await page.emulate_media(media="print")
         await expect(page.get_by_role("navigation")).to_be_hidden()
         await page.screenshot(path=artefacts / "evidence-print.png", full_page=True)
+
+
+async def test_the_demos_newest_report_is_shown_in_a_frame_that_runs_nothing(
+    context: BrowserContext, witness: Witness, tmp_path: Path
+) -> None:
+    write_reports(tmp_path)
+    async with open_site(tmp_path) as site:
+        page = await opened(context, witness, site, "/report")
+        frame = page.frame_locator("iframe")
+        await expect(frame.get_by_role("heading", level=1)).to_have_text("outdial demo, 2026-11-17 15:00 UTC")
+        await expect(frame.get_by_text("The books balance")).to_be_visible()
+        await page.get_by_text("2 runs, the newest first").click()
+        await page.get_by_role("link", name="UTC").nth(1).click()
+        await expect(page.frame_locator("iframe").get_by_role("heading", level=1)).to_contain_text("14:00")
+        assert not witness.complaints
+        assert not witness.strangers(site.port)
 
 
 async def test_with_no_campaign_it_says_what_to_do(context: BrowserContext, witness: Witness, artefacts: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser.seeds import ATTEMPT, CAMPAIGN, LEAD
+from tests.browser.seeds import ATTEMPT, CAMPAIGN, LEAD, write_reports
 from tests.browser.site import open_site
 
 pytestmark = pytest.mark.peers
@@ -28,9 +28,10 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
 async def test_every_page_fits_and_is_pictured(
-    browser: Browser, artefacts: Path, width: int, scheme: Literal["light", "dark"]
+    browser: Browser, artefacts: Path, tmp_path: Path, width: int, scheme: Literal["light", "dark"]
 ) -> None:
-    async with open_site() as site:
+    write_reports(tmp_path)
+    async with open_site(tmp_path) as site:
         context = await browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, locale="en-GB", reduced_motion="reduce"
         )

@@ -78,6 +78,11 @@ def test_stages_of_all_sources_stand_in_order_of_time() -> None:
     assert next(m for m in moments if m.stage is Stage.BRIDGED).at == START + timedelta(seconds=8)
 
 
+def test_a_call_that_nobody_was_bridged_to_was_not_carried() -> None:
+    record = {"invited_at": at(1), "end": {"ended_at": at(20), "end_class": "NO_ANSWER"}}
+    assert [phase.doing for phase in timeline_of(None, record, None).phases()] == ["ends the call"]
+
+
 def test_a_span_whose_clock_is_another_is_left_out() -> None:
     spans = [Phase(service="pacer", doing="call.dial publish", start=START - timedelta(days=7), end=START)]
     assert Stage.DIAL not in timeline_of(evidence(), None, None, spans).moments

@@ -110,9 +110,16 @@ class Timeline:
         """What went on between one stage and the next."""
         moments = self.ordered()
         return [
-            Phase(service=after.service, doing=DOING.get(after.stage, after.stage.value), start=before.at, end=after.at)
+            Phase(service=after.service, doing=_doing(before.stage, after.stage), start=before.at, end=after.at)
             for before, after in pairwise(moments)
         ]
+
+
+def _doing(before: Stage, after: Stage) -> str:
+    """Only a bridged call was carried; any other was merely ended."""
+    if after is Stage.ENDED and before is not Stage.BRIDGED:
+        return "ends the call"
+    return DOING.get(after, after.value)
 
 
 def timeline_of(
