@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from outdial_contracts.events import LeadState
@@ -26,8 +25,10 @@ def check(facts: Facts) -> Iterator[Violation]:
     yield from _leads(facts)
     yield from _same(facts)
     yield from _ids(facts)
+    ours = {n for d in facts.documents.values() for n in (*d.caller_ids, d.seller_callback)}
+    callees = facts.history.persons.keys() - ours
     for record in facts.history.records:
-        yield from _restricted(facts, record)
+        yield from _restricted(callees, record)
         if record.dead and record.source != "world":
             detail = f"{record.topic} has a dead letter of {record.source}"
             yield Violation(name=Name.DEAD_LETTERS_ONLY_FOR_BAD, detail=detail, at=record.at)
@@ -81,10 +82,10 @@ def _differences(one: Any, other: Any) -> list[str]:
     return [name for name, a, b in pairs if a != b and not isinstance(a, datetime)]
 
 
-def _restricted(facts: Facts, record: TopicRecord) -> Iterator[Violation]:
+def _restricted(callees: Set[str], record: TopicRecord) -> Iterator[Violation]:
     if TOPICS[record.topic].restricted:
         return
-    if any(number in facts.history.persons for number in _numbers(record.event)):
+    if any(number in callees for number in _numbers(record.event)):
         yield Violation(
             name=Name.NUMBERS_STAY_RESTRICTED, detail=f"{record.topic} names a callee's number", at=record.at
         )
@@ -110,6 +111,10 @@ def _numbers(value: Any) -> Iterator[str]:
             yield from _numbers(item)
 
 
-@cache
 def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind))
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(f.name for f in fields(kind))
+    return _FIELDS[kind]
+
+
+_FIELDS: dict[Any, tuple[str, ...]] = {}

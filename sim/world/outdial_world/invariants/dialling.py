@@ -136,10 +136,10 @@ def _covers(facts: Facts, scope: str, redeemed: Redeemed) -> bool:
     named = {
         "campaign": redeemed.event.campaign_id,
         "seller": offer.seller_id if offer else None,
-        "state": offer.address.region if offer else None,
+        "state": f"{offer.address.country}-{offer.address.region}" if offer else None,
         "route": redeemed.event.route_id,
     }
-    return kind == "all" or named.get(kind) in (what, f"US-{what}")
+    return kind == "all" or named.get(kind) == what
 
 
 def first_disposition_at(facts: Facts, attempt_id: str) -> datetime | None:
