@@ -10,9 +10,6 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from compliance_gate.handlers.restoring import CONSUMED, REPLAYED, WRITTEN
-from outdial_contracts.base import Event
-from outdial_contracts.events import ComplianceLedger
 from outdial_contracts.topics import TOPICS
 from outdial_runtime.service import GrpcMethod, Read
 from tools.contracts.sources import ROOT
@@ -67,11 +64,13 @@ def test_who_calls_whose_rpc_is_let_through(service: str) -> None:
     assert called == {server for server, callers in RPC_CALLERS.items() if service in callers}
 
 
-def test_the_gate_may_read_back_what_a_restore_needs() -> None:
-    events: list[type[Event]] = [*WRITTEN, *REPLAYED, *CONSUMED, ComplianceLedger]
-    needed = {event.TOPIC for event in events}
-    consumed = {name for name, topic in TOPICS.items() if "compliance-gate" in topic.consumers}
-    assert needed - consumed == set(READ_BACK["compliance-gate"])
+@pytest.mark.parametrize("service", sorted(PACKAGES))
+def test_a_service_may_read_back_what_a_restore_needs(service: str) -> None:
+    reads_back = re.search(r"toolkit\.past\b", (ROOT / "services" / service / PACKAGES[service] / "app.py").read_text())
+    written = importlib.import_module(f"{PACKAGES[service]}.handlers.restoring").WRITTEN if reads_back else ()
+    needed = {event.TOPIC for event in written} | ({"compliance.ledger"} if service == "compliance-gate" else set())
+    assert needed == set(READ_BACK.get(service, ()))
+    assert all(service in TOPICS[name].producers for name in needed)
 
 
 def test_who_reads_whose_pages_is_let_through() -> None:

@@ -38,5 +38,6 @@ READ_BACK = {
         "compliance.ledger",
         "suppression.changed",
     ),
+    "lead-router": ("lead.ready", "lead.state", "pacing.supply"),
 }
-"""Topics that a service reads beside its subscriptions: the gate, after its database was restored."""
+"""Topics that a service reads beside its subscriptions, after its database was restored: it wrote them itself."""
