@@ -114,7 +114,10 @@ def _hours(hours: Mapping[str, Mapping[str, Any]]) -> str:
         f"<td class=n>{h['connect_rate'] or 0:.0%}</td><td class=bar>{_bar(0, h['connect_rate'] or 0)}</td></tr>"
         for hour, h in sorted(hours.items())
     )
-    heads = "<th scope=col>Hour</th><th scope=col>Connects</th><th scope=col>Rate</th><th scope=col>0 to 100 %</th>"
+    heads = (
+        "<th scope=col>Hour</th><th scope=col class=n>Connects</th><th scope=col class=n>Rate</th>"
+        "<th scope=col>0 to 100 %</th>"
+    )
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
 
@@ -125,7 +128,7 @@ def _latency(latency: Mapping[str, Mapping[str, float] | None]) -> str:
         + "</tr>"
         for name, figures in latency.items()
     )
-    heads = "<td></td>" + "".join(f"<th scope=col>{name}</th>" for name in ("n", "p50, ms", "p99, ms"))
+    heads = "<td></td>" + "".join(f"<th scope=col class=n>{name}</th>" for name in ("n", "p50, ms", "p99, ms"))
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
 
@@ -142,7 +145,10 @@ def _trace(spans: Iterable[Mapping[str, Any]]) -> str:
         f"<td class=bar>{_bar((s['start_ns'] - first) / whole, (s['end_ns'] - s['start_ns']) / whole)}</td></tr>"
         for s in rows
     )
-    heads = "".join(f"<th scope=col>{name}</th>" for name in ("Service", "Span", "Begins after", "Lasts"))
+    heads = (
+        "<th scope=col>Service</th><th scope=col>Span</th><th scope=col class=n>Begins after</th>"
+        "<th scope=col>On the attempt's time</th>"
+    )
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
 

@@ -41,7 +41,9 @@ async def on_report(request: Request, deps: Deps) -> Answer:
         tag("li", link(f"/report?run={r.name}", moment(r.written_at)), " (shown)" if r is shown else "")
         for r in reports
     ]
-    frame = tag("iframe", src=f"/reports/{shown.name}", title=f"Report of the run {shown.name}", sandbox="")
+    # Same origin so that it is painted and printed with the page; no scripts, as its own policy says too.
+    title = f"Report of the run {shown.name}"
+    frame = tag("iframe", src=f"/reports/{shown.name}", title=title, sandbox="allow-same-origin")
     others = tag("details", tag("summary", f"{len(reports)} runs, the newest first"), tag("ul", *runs))
     body = join((tag("h1", "Report of a demo run"), others, frame))
     return page("Report", body, deps, here="/report", policy=f"{POLICY}; frame-src 'self'")
