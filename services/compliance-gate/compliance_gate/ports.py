@@ -31,6 +31,9 @@ from outdial_runtime.outcome import Emit
 from outdial_runtime.past import TopicPast
 from outdial_runtime.service import Outbox
 
+NOBODYS_NONCE = bytes(32)
+"""No SHA-256 of a nonce is likely to be it: whoever asks again for a restored redemption learns that it is taken."""
+
 
 class StoreUnavailable(Exception):
     """The store did not answer or lost the transaction: nothing is allowed (fail closed)."""
@@ -103,6 +106,31 @@ class StagedOffer:
     """In canonical form."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RestoredRedemption:
+    """A redemption that another record tells of."""
+
+    clearance: Clearance
+    mode: CallMode
+    at: datetime
+    record_name: str
+    """Of the ledger record that is lost, or where the redemption was found."""
+
+    @property
+    def answer(self) -> Redemption:
+        """The answer to its first leg; the nonce is nobody's."""
+        return Redemption(
+            leg_no=1,
+            nonce_hash=NOBODYS_NONCE,
+            granted=True,
+            reasons=(),
+            rule_ids=(),
+            next_allowed_at=None,
+            record_name=self.record_name,
+            answered_at=self.at,
+        )
+
+
 class Restoring(Protocol):
     """What finds out that the database was restored, and what rebuilds it (docs/restore.md)."""
 
@@ -129,8 +157,16 @@ class Restoring(Protocol):
 
     async def unstage(self) -> None: ...
 
-    async def restore_attempt(self, clearance: Clearance, mode: CallMode, at: datetime) -> None:
-        """Counts the attempt, without opening it; one that is there stays."""
+    async def lock_clearances(self, attempt_ids: Sequence[str]) -> Mapping[str, Clearance]:
+        """Those that are known, locked."""
+
+    async def add_clearances(self, clearances: Sequence[Clearance]) -> None: ...
+
+    async def set_states(self, states: Sequence[tuple[str, State, datetime]]) -> None:
+        """attempt_id, state, closed_at."""
+
+    async def restore_redemptions(self, restored: Sequence[RestoredRedemption]) -> None:
+        """Redeemed, counted as an attempt without opening it, and nobody's to repeat; an answer that is there stays."""
 
     async def reopen_attempts(self) -> None:
         """Opens every attempt that has no disposition."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.restore import RestoreLock
-from compliance_gate.ports import AttemptFact, Clearance, Keys, StagedOffer
-from outdial_contracts.events import CallMode, ComplianceLedger, SuppressionChanged
+from compliance_gate.ports import AttemptFact, Clearance, Keys, Redemption, RestoredRedemption, StagedOffer
+from outdial_contracts.events import ComplianceLedger, SuppressionChanged
 from outdial_runtime.broker import TopicPartition
 
 
@@ -16,6 +17,7 @@ class RestoringMemory:
     """The part of compliance_gate.ports.Transaction that a restore needs; meanings stand there."""
 
     clearances: dict[str, Clearance]
+    answers: dict[str, list[Redemption]]
     open_ids: dict[str, Keys]
     facts: dict[str, AttemptFact]
     suppressed: dict[str, SuppressionChanged]
@@ -55,9 +57,23 @@ class RestoringMemory:
     async def unstage(self) -> None:
         self.staged_offers.clear()
 
-    async def restore_attempt(self, clearance: Clearance, mode: CallMode, at: datetime) -> None:
-        fact = AttemptFact(mode=mode, at=at, charged=True, outcomes=(), revision=0)
-        self.facts.setdefault(clearance.offer.attempt_id, fact)
+    async def lock_clearances(self, attempt_ids: Sequence[str]) -> Mapping[str, Clearance]:
+        return {i: self.clearances[i] for i in attempt_ids if i in self.clearances}
+
+    async def add_clearances(self, clearances: Sequence[Clearance]) -> None:
+        self.clearances.update({clearance.offer.attempt_id: clearance for clearance in clearances})
+
+    async def set_states(self, states: Sequence[tuple[str, State, datetime]]) -> None:
+        for attempt_id, state, closed_at in states:
+            self.clearances[attempt_id] = replace(self.clearances[attempt_id], state=state, closed_at=closed_at)
+
+    async def restore_redemptions(self, restored: Sequence[RestoredRedemption]) -> None:
+        for r in restored:
+            attempt_id = r.clearance.offer.attempt_id
+            await self.set_states([(attempt_id, State.REDEEMED, r.at)])
+            fact = AttemptFact(mode=r.mode, at=r.at, charged=True, outcomes=(), revision=0)
+            self.facts.setdefault(attempt_id, fact)
+            self.answers.setdefault(attempt_id, [r.answer])
 
     async def reopen_attempts(self) -> None:
         for attempt_id, fact in self.facts.items():

@@ -27,7 +27,6 @@ from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
 from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, link
 from compliance_gate.ports import AttemptFact, Clearance, Keys, Redemption, StoreTorn, StoreUnavailable, Unstorable
-from outdial_contracts import codec
 from outdial_contracts.events import CallMode, Consent, RuleOutcome, SuppressionChanged, SuppressionSource
 from outdial_runtime.outcome import Emit
 from outdial_runtime.service import TableOutbox
@@ -177,26 +176,7 @@ class PostgresTransaction(RestoringTransaction):
         return clearance_of(row) if row else None
 
     async def add_clearance(self, clearance: Clearance) -> None:
-        offer = clearance.offer
-        await self._db.execute(
-            """INSERT INTO clearances (attempt_id, cause, state, campaign_id, seller_id, topic_id, purpose, person_key,
-               number_key, offer, answer, record_name, decided_at, expires_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)""",
-            offer.attempt_id,
-            clearance.cause,
-            clearance.state.value,
-            offer.campaign_id,
-            offer.seller_id,
-            offer.topic_id,
-            offer.purpose.value,
-            clearance.keys.person,
-            clearance.keys.number,
-            codec.encode(offer),
-            codec.encode(clearance.answer),
-            clearance.record_name,
-            clearance.decided_at,
-            clearance.expires_at,
-        )
+        await self.add_clearances([clearance])
 
     async def set_state(self, attempt_id: str, state: State, closed_at: datetime) -> None:
         query = "UPDATE clearances SET state = $2, closed_at = $3 WHERE attempt_id = $1"

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from compliance_gate.adapters.rows import CorruptRow
+from compliance_gate.adapters.rows import CorruptRow, clearance_of, clearance_row
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.restore import RestoreLock
-from compliance_gate.ports import Clearance, StagedOffer
+from compliance_gate.ports import Clearance, RestoredRedemption, StagedOffer
 from outdial_contracts import codec
-from outdial_contracts.events import CallMode, ComplianceLedger, LeadReady
+from outdial_contracts.events import ComplianceLedger, LeadReady
 from outdial_runtime.broker import TopicPartition
 
 SET_LOCK = """
@@ -21,6 +21,13 @@ ON CONFLICT (one) DO UPDATE SET locked_at = excluded.locked_at, reason = exclude
 RESTORE_ATTEMPT = """
 INSERT INTO attempts (attempt_id, at, person_key, number_key, seller_id, topic_id, purpose, mode, charged, outcomes,
     revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true, '{}', 0) ON CONFLICT (attempt_id) DO NOTHING"""
+RESTORE_REDEMPTION = """
+INSERT INTO redemptions (attempt_id, leg_no, nonce_hash, granted, reasons, rule_ids, record_name, answered_at)
+VALUES ($1, 1, $2, true, '{}', '{}', $3, $4) ON CONFLICT DO NOTHING"""
+ADD_CLEARANCE = """
+INSERT INTO clearances (attempt_id, cause, state, campaign_id, seller_id, topic_id, purpose, person_key, number_key,
+    offer, answer, record_name, decided_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
 REOPEN = """
 INSERT INTO open_attempts (attempt_id, person_key, number_key)
 SELECT attempt_id, person_key, number_key FROM attempts WHERE revision = 0 ORDER BY at DESC, attempt_id
@@ -84,18 +91,26 @@ class RestoringTransaction:
     async def unstage(self) -> None:
         await self._db.execute("DELETE FROM staged_offers")
 
-    async def restore_attempt(self, clearance: Clearance, mode: CallMode, at: datetime) -> None:
-        offer, keys = clearance.offer, clearance.keys
-        await self._db.execute(
-            RESTORE_ATTEMPT,
-            offer.attempt_id,
-            at,
-            keys.person,
-            keys.number,
-            offer.seller_id,
-            offer.topic_id,
-            offer.purpose.value,
-            mode.value,
+    async def lock_clearances(self, attempt_ids: Sequence[str]) -> Mapping[str, Clearance]:
+        query = "SELECT * FROM clearances WHERE attempt_id = ANY($1) ORDER BY attempt_id FOR UPDATE"
+        rows = await self._db.fetch(query, list(attempt_ids))
+        return {row["attempt_id"]: clearance_of(row) for row in rows}
+
+    async def add_clearances(self, clearances: Sequence[Clearance]) -> None:
+        await self._db.executemany(ADD_CLEARANCE, list(map(clearance_row, clearances)))
+
+    async def set_states(self, states: Sequence[tuple[str, State, datetime]]) -> None:
+        await self._db.executemany(
+            "UPDATE clearances SET state = $2, closed_at = $3 WHERE attempt_id = $1",
+            [(attempt_id, state.value, closed_at) for attempt_id, state, closed_at in states],
+        )
+
+    async def restore_redemptions(self, restored: Sequence[RestoredRedemption]) -> None:
+        await self.set_states([(r.clearance.offer.attempt_id, State.REDEEMED, r.at) for r in restored])
+        await self._db.executemany(RESTORE_ATTEMPT, list(map(_attempt_row, restored)))
+        await self._db.executemany(
+            RESTORE_REDEMPTION,
+            [(r.clearance.offer.attempt_id, r.answer.nonce_hash, r.record_name, r.at) for r in restored],
         )
 
     async def reopen_attempts(self) -> None:
@@ -106,3 +121,10 @@ class RestoringTransaction:
             "SELECT suppression_id FROM suppressions WHERE suppression_id = ANY($1)", list(suppression_ids)
         )
         return frozenset(row["suppression_id"] for row in rows)
+
+
+def _attempt_row(restored: RestoredRedemption) -> tuple[Any, ...]:
+    """Parameters of RESTORE_ATTEMPT."""
+    offer, keys = restored.clearance.offer, restored.clearance.keys
+    kept = (offer.seller_id, offer.topic_id, offer.purpose.value, restored.mode.value)
+    return (offer.attempt_id, restored.at, keys.person, keys.number, *kept)

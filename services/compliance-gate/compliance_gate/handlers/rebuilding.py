@@ -15,11 +15,10 @@ from compliance_gate.domain.clearance import State
 from compliance_gate.domain.ledger import Entry, RecordKind
 from compliance_gate.handlers.closing import cleared_answer, closed
 from compliance_gate.handlers.known import LOOK_BACK, canonical_offer, distinct, keys_of
-from compliance_gate.ports import Clearance, Deps, Redemption, StagedOffer, Transaction
+from compliance_gate.ports import Clearance, Deps, RestoredRedemption, StagedOffer, Transaction
 from outdial_contracts.base import Event
 from outdial_contracts.events import (
     CallDisposition,
-    CallMode,
     ClearanceClosed,
     CloseOutcome,
     CloseReason,
@@ -30,8 +29,6 @@ from outdial_contracts.events import (
 )
 from outdial_runtime.service import Received
 
-NOBODYS_NONCE = bytes(32)
-"""No SHA-256 of a nonce is likely to be it: whoever asks again for a restored redemption learns that it is taken."""
 STATES = {CloseOutcome.REFUSED: State.REFUSED, CloseOutcome.LAPSED: State.LAPSED}
 
 
@@ -89,13 +86,15 @@ async def answers(
     """compliance.cleared, compliance.blocked: the decision stands again; a cleared offer is closed by what follows."""
     attempt_ids = [message.event.attempt_id for message in messages]
     known, staged = await tx.standings(attempt_ids), await tx.staged(attempt_ids)
+    restored: dict[str, Clearance] = {}
     for message in messages:
         event = message.event
-        if event.attempt_id in known:
+        if event.attempt_id in known or event.attempt_id in restored:
             continue
         findings.note(message, "decision", attempt_id=event.attempt_id)
         if event.attempt_id in staged:
-            await tx.add_clearance(_clearance(staged[event.attempt_id], event, place(message), deps))
+            restored[event.attempt_id] = _clearance(staged[event.attempt_id], event, place(message), deps)
+    await tx.add_clearances(list(restored.values()))
 
 
 def _clearance(
@@ -118,39 +117,28 @@ async def closings(
     tx: Transaction, messages: Sequence[Received[ClearanceClosed]], deps: Deps, findings: Findings
 ) -> None:
     """clearance.closed: a redemption counts again and is nobody's to repeat; refused and lapsed offers are closed."""
-    standings = await tx.standings([message.event.attempt_id for message in messages])
+    known = await tx.lock_clearances([message.event.attempt_id for message in messages])
+    standings = {attempt_id: clearance.state for attempt_id, clearance in known.items()}
+    redeemed: list[RestoredRedemption] = []
+    ended: list[tuple[str, State, datetime]] = []
     for message in messages:
         event, standing = message.event, standings.get(message.event.attempt_id)
-        if event.outcome is CloseOutcome.REDEEMED and standing is not State.REDEEMED:
-            clearance = await tx.clearance(event.attempt_id, lock=True)
-            if clearance is not None:
-                findings.note(message, "redemption", attempt_id=event.attempt_id)
-                await count(tx, clearance, event.mode, event.closed_at, event.ledger_record or place(message))
-            elif event.closed_at > message.now - LOOK_BACK:
-                findings.unrestorable += 1
+        if event.outcome is CloseOutcome.REDEEMED and standing is None:
+            findings.unrestorable += event.closed_at > message.now - LOOK_BACK
+        elif event.outcome is CloseOutcome.REDEEMED and standing is not State.REDEEMED:
+            findings.note(message, "redemption", attempt_id=event.attempt_id)
+            name = event.ledger_record or place(message)
+            clearance = known[event.attempt_id]
+            redeemed.append(
+                RestoredRedemption(clearance=clearance, mode=event.mode, at=event.closed_at, record_name=name)
+            )
+            standings[event.attempt_id] = State.REDEEMED
         elif standing is State.RESERVED and event.outcome in STATES:
             findings.note(message, "closing", attempt_id=event.attempt_id)
-            await tx.set_state(event.attempt_id, STATES[event.outcome], event.closed_at)
-
-
-async def count(tx: Transaction, clearance: Clearance, mode: CallMode, at: datetime, record_name: str) -> None:
-    """The offer is redeemed, its attempt counts in every cap, and nobody redeems it again."""
-    attempt_id = clearance.offer.attempt_id
-    await tx.set_state(attempt_id, State.REDEEMED, at)
-    await tx.restore_attempt(clearance, mode, at)
-    if await tx.redemptions(attempt_id):
-        return
-    redemption = Redemption(
-        leg_no=1,
-        nonce_hash=NOBODYS_NONCE,
-        granted=True,
-        reasons=(),
-        rule_ids=(),
-        next_allowed_at=None,
-        record_name=record_name,
-        answered_at=at,
-    )
-    await tx.add_redemption(attempt_id, redemption)
+            ended.append((event.attempt_id, STATES[event.outcome], event.closed_at))
+            standings[event.attempt_id] = STATES[event.outcome]
+    await tx.set_states(ended)
+    await tx.restore_redemptions(redeemed)
 
 
 async def dispositions(
@@ -173,7 +161,8 @@ async def prove(tx: Transaction, message: Received[CallDisposition], findings: F
         return
     findings.note(message, "redemption", attempt_id=event.attempt_id)
     at, mode = event.redeemed_at or clearance.decided_at, cleared_answer(clearance).allowed_modes[0]
-    await count(tx, clearance, mode, at, place(message))
+    restored = RestoredRedemption(clearance=clearance, mode=mode, at=at, record_name=place(message))
+    await tx.restore_redemptions([restored])
     if clearance.state is State.RESERVED:
         gateway = (event.gateway_id or "", "")
         redeemed = closed(
