@@ -10,6 +10,7 @@ from outdial_world.chance import Draws
 from outdial_world.loop import START
 
 OFFERS = 200
+REDEEMED = 150
 AGENTS = 10
 LEADS = 190
 TEAM, CAMPAIGN, SELLER, ROUTE, TRUNK = "blue", "spring-renewal", "S1", "world-carrier", "world-a"

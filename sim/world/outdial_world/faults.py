@@ -49,6 +49,8 @@ LATEST_SECONDS = 220.0
 SERVICES = ("lead-router", "compliance-gate", "pacer", "media-gateway", "disposition", "analytics", "console")
 GROUPS = ("lead-router", "compliance-gate", "pacer", "disposition", "analytics")
 STORES = ("lead-router", "compliance-gate", "disposition", "analytics")
+RESTORABLE = ("lead-router", "compliance-gate")
+"""Services with a restore procedure."""
 RPC_SERVERS = ("compliance-gate", "pacer")
 MOST: Mapping[Fault, int] = {
     Fault.CRASH: 6,
@@ -153,8 +155,10 @@ def _occurrence(kind: Fault, n: int, stream: random.Random) -> Planned:
             seconds = stream.uniform(0.5, 12.0)
         case Fault.AWAY:
             target = stream.choice(RPC_SERVERS)
-        case Fault.DATABASE | Fault.RESTORE:
+        case Fault.DATABASE:
             target = stream.choice(STORES)
+        case Fault.RESTORE:
+            target = stream.choice(RESTORABLE)
         case _:
             pass
     return Planned(

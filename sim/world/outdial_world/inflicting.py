@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TRAP_SECONDS = 30.0
 """A crash whose step does not come for so long happens wherever the process then is."""
+RESTORING_SECONDS = 3.0
 REPLICA_SECONDS = 12.0
 """How long a second replica stays at least."""
 
@@ -28,6 +29,12 @@ class Inflicting:
         self._over = False
         loop = asyncio.get_running_loop()
         self._timers = [loop.call_later(p.at_seconds, self._inflict, p) for p in occurrences]
+        self._timers += [
+            loop.call_later(max(p.at_seconds - p.seconds, 0.0), self._back_up, p)
+            for p in occurrences
+            if p.kind is Fault.RESTORE
+        ]
+        self._backups: dict[str, Callable[[], None]] = {}
         self._traps: dict[str, Planned] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -70,8 +77,7 @@ class Inflicting:
                 self._world.databases[planned.target].turn_off(planned.seconds)
                 self._note(planned, lasting=True)
             case Fault.RESTORE:
-                self._world.restore(planned)
-                self._note(planned)
+                self._restore(planned)
             case _:
                 raise ValueError(f"{planned.kind} can't be planned")
 
@@ -123,6 +129,21 @@ class Inflicting:
         replica.stop()
         await replica.ended()
         del world.processes[instance]
+
+    def _restore(self, planned: Planned) -> None:
+        """The backup was taken a while before; the database is away while it is put back, and its clients with it."""
+        database, rewind = self._world.databases[planned.target], self._backups[planned.number]
+        rewind()
+        database.turn_off(RESTORING_SECONDS)
+        for process in self._world.processes.values():
+            if process.service == planned.target and process.life.alive:
+                process.life.crash(planned.number, "its database was restored")
+        taken_at = self._world.clock.now() - timedelta(seconds=planned.seconds)
+        self._world.history.restores.append((planned.target, self._world.clock.now(), taken_at))
+        self._note(planned, detail=f"back to {planned.seconds:.1f} s before")
+
+    def _back_up(self, planned: Planned) -> None:
+        self._backups[planned.number] = self._world.databases[planned.target].back_up()
 
     def _delay(self, planned: Planned) -> None:
         delays = self._world.weather.delays

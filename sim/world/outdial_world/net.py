@@ -200,7 +200,7 @@ class WorldChannel:
         self._net, self._life, self._address = net, life, address
 
     def unary_unary(
-        self, path: str, request_serializer: Any = None, response_deserializer: Any = None, **_: Any
+        self, path: str, request_serializer: Any = None, response_deserializer: Any = None, **_options: Any
     ) -> Callable[..., Any]:
         """The callable of one method; a reply is read from its bytes, as from a wire."""
         service, _, method = path.strip("/").partition("/")

@@ -53,7 +53,7 @@ class Operations:
             if not self._stopped:
                 await self._state("RUNNING")
             return
-        scope = "all" if kind == "all" else f"state:{stream.choice(AREAS)[1]}"
+        scope = "all" if kind == "all" else f"state:US-{stream.choice(AREAS)[1]}"
         await self._button(scope, True)
         await asyncio.sleep(seconds)
         await self._button(scope, False)

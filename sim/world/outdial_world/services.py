@@ -37,8 +37,6 @@ import pacer.app
 import pacer.config
 from analytics.adapters.memory import MemoryFacts, MemoryWindows
 from compliance_gate.adapters.rule_pack import load_rule_pack, pin_time_zones
-from compliance_gate.domain.ledger import Chain, Frontier
-from compliance_gate.domain.live import LiveBook
 from compliance_gate.domain.rules import RulePack
 from console.adapters.rpc import GrpcGate as ConsoleGate
 from console.domain.board import Board
@@ -101,7 +99,14 @@ def _lead_router(world: World, process: Process) -> Service:
     @asynccontextmanager
     async def build(toolkit: Toolkit) -> AsyncIterator[lead_router.ports.Deps]:
         store = LeadStore(await _database(world, process, toolkit), process.life)
-        yield lead_router.ports.Deps(store=store, keys=TOKEN_KEYS, zones=_zones())
+        yield lead_router.ports.Deps(
+            store=store,
+            keys=TOKEN_KEYS,
+            zones=_zones(),
+            past=toolkit.past,
+            clock=toolkit.clock,
+            guard=lead_router.ports.Guard(verified=False),
+        )
 
     config = lead_router.config.Config(postgres_dsn=NO_DSN, token_keys=TOKEN_KEYS)
     return replace(lead_router.app.build_service(config), build=build)
@@ -110,19 +115,14 @@ def _lead_router(world: World, process: Process) -> Service:
 def _gate(world: World, process: Process) -> Service:
     @asynccontextmanager
     async def build(toolkit: Toolkit) -> AsyncIterator[compliance_gate.ports.Deps]:
-        boot_id = toolkit.chance.token()
-        chains = {chain: f"{boot_id}.{chain.value}" for chain in Chain}
-        yield compliance_gate.ports.Deps(
-            store=GateStore(await _database(world, process, toolkit), process.life, chains),
-            signer=SIGNER,
-            tokens=TOKEN_KEYS,
-            pack=_pack(),
-            live=LiveBook(),
-            outbox=toolkit.outbox,
-            clock=toolkit.clock,
-            pause=asyncio.sleep,
-            chains=chains,
-            frontiers={chain_id: Frontier() for chain_id in chains.values()},
+        database = await _database(world, process, toolkit)
+        yield await compliance_gate.app.begin(
+            lambda chains: GateStore(database, process.life, chains),
+            toolkit,
+            _pack(),
+            SIGNER,
+            TOKEN_KEYS,
+            asyncio.sleep,
         )
 
     config = compliance_gate.config.Config(postgres_dsn=NO_DSN, token_keys=TOKEN_KEYS, signing_key_file=NOWHERE)

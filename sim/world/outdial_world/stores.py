@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import fields
 from typing import Any
 
+from compliance_gate.adapters.memory import CONTENTS
 from compliance_gate.adapters.memory import MemoryStore as GateTables
 from compliance_gate.domain.ledger import Chain
 from compliance_gate.ports import StoreUnavailable
@@ -49,6 +51,20 @@ class Database:
         await asyncio.sleep(self.weather.store_seconds())
         if asyncio.get_running_loop().time() < self.away_until:
             raise DatabaseAway(self.service)
+
+    def back_up(self) -> Callable[[], None]:
+        """Takes a backup; the function that is returned sets the database back to it."""
+        tables, waiting = deepcopy(self.tables, {id(self): self}), list(self.rows.waiting)
+
+        def rewind() -> None:
+            for name, table in tables.items():
+                held = self.tables[name]
+                vars(held).update({k: v for k, v in vars(deepcopy(table)).items() if not isinstance(v, asyncio.Lock)})
+            self.rows.waiting.clear()
+            self.rows.waiting.extend(waiting)
+            self.rows.written.set()
+
+        return rewind
 
     def keep(self, name: str, make: Callable[[], Any]) -> Any:
         """The tables of that name, made when they are first asked for."""
@@ -131,8 +147,18 @@ def _shell(value: Any) -> Any:
     return value.copy() if isinstance(value, dict | list | set) else value
 
 
-GATE_OWN = frozenset({"_chains", "_mutex"})
-"""What is not a table of the gate's store."""
+class GateBoot(GateTables):
+    """The tables that all boots share, and the chains of one of them."""
+
+    __slots__ = ("_own",)
+
+    def __init__(self, shared: GateTables, chains: Mapping[Chain, str]) -> None:
+        self.__dict__ = shared.__dict__
+        self._own = dict(chains)
+
+    @property
+    def _chains(self) -> Mapping[Chain, str]:  # type: ignore[override]
+        return self._own
 
 
 class GateStore:
@@ -140,12 +166,7 @@ class GateStore:
 
     def __init__(self, database: Database, life: Life, chains: Mapping[Chain, str]) -> None:
         self._database, self._life = database, life
-        self._inner = GateTables(chains)
-        shared = database.keep("gate", lambda: GateTables({}))
-        shared.chain_records.update(self._inner.chain_records)
-        for name in vars(self._inner):
-            if name not in GATE_OWN:
-                setattr(self._inner, name, getattr(shared, name))
+        self._inner = GateBoot(database.keep("gate", lambda: GateTables({})), chains)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._inner, name)
@@ -180,16 +201,15 @@ class GateStore:
 
 
 class _Before:
-    """The tables as they were, to be set back in place: other boots hold the same ones."""
+    """The tables as they were."""
 
     def __init__(self, store: GateTables) -> None:
-        tables = {name: value for name, value in vars(store).items() if name not in GATE_OWN}
-        self._whole = [(value, _shell(value)) for value in tables.values()]
+        self._store = store
+        self._whole = {name: _shell(vars(store)[name]) for name in CONTENTS}
         self._grown = [(rows, len(rows)) for held in (store.answers, store.chain_records) for rows in held.values()]
 
     def restore(self) -> None:
-        for value, before in self._whole:
-            value.clear()
-            (value.update if isinstance(value, dict) else value.extend)(before)
+        """Back to them."""
+        vars(self._store).update(self._whole)
         for rows, length in self._grown:
             del rows[length:]
