@@ -56,9 +56,26 @@ async def test_a_pacer_that_is_away_stops_neither_the_hub_nor_its_heartbeat(offi
         await viewer.aclose()
 
 
-async def test_a_fault_of_the_hub_ends_the_service_instead_of_a_silent_board(office: Any, published: Any) -> None:
-    office.sources.answers[(Source.PACER, "/v1/why/spring-renewal")] = {"facts": "nonsense"}
+@pytest.mark.parametrize("nonsense", [[], "x", {"facts": "x"}])
+async def test_an_answer_in_another_shape_is_named_and_ends_nothing(office: Any, published: Any, nonsense: Any) -> None:
+    office.sources.answers[(Source.PACER, "/v1/why/spring-renewal")] = nonsense
     hub = Hub(Board(), office.sources, VirtualClock())
+    hub.board.campaign_published(published)
+    async with hub.running():
+        viewer = hub.states()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not (state := json.loads(await anext(viewer)))["campaigns"][0]["sources"]["pacer"]["away"]:
+                pass
+        assert "shape" in state["campaigns"][0]["health"]["sentence"]
+        await viewer.aclose()
+
+
+async def test_a_fault_of_the_hub_ends_the_service_instead_of_a_silent_board(office: Any, published: Any) -> None:
+    class Broken(type(office.sources)):  # type: ignore[misc]
+        async def get(self, *asked: Any) -> Any:
+            raise ZeroDivisionError
+
+    hub = Hub(Board(), Broken(), VirtualClock())
     hub.board.campaign_published(published)
     with pytest.raises(ExceptionGroup):
         async with hub.running():

@@ -66,7 +66,7 @@ class CampaignBoard:
     def why_answered(self, value: Mapping[str, Any], now: datetime) -> None:
         """Also remembers how much of the drop budget is left."""
         self.why.answered(value, now)
-        left = value.get("facts", {}).get("budget_left_calls")
+        left = (value.get("facts") or {}).get("budget_left_calls")
         due = not self.budget or (now - self.budget[-1][0]).total_seconds() >= BUDGET_EVERY_SECONDS
         if left is not None and (due or self.budget[-1][1] != left):
             self.budget.append((now, left))
@@ -135,7 +135,7 @@ class Board:
 
     def _campaign(self, campaign_id: str, board: CampaignBoard, now: datetime) -> dict[str, Any]:
         document, team = board.published.document, board.team.value or {}
-        facts = (board.why.value or {}).get("facts", {})
+        facts = (board.why.value or {}).get("facts") or {}
         state = self.states.get(campaign_id, CampaignState.UNKNOWN)
         return {
             "campaign_id": campaign_id,
@@ -179,7 +179,7 @@ def _health(why: Told) -> dict[str, Any]:
 def _agents(team: Mapping[str, Any]) -> dict[str, int] | None:
     if not team:
         return None
-    counts = team.get("agents", {})
+    counts = team.get("agents") or {}
     return {state: counts.get(state, 0) for state in AGENT_STATES}
 
 

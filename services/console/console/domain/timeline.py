@@ -150,7 +150,10 @@ def _fits(timeline: Timeline, decided: datetime) -> bool:
 
 
 def phases_of(spans: Iterable[Mapping[str, Any]], shift: timedelta) -> list[Phase]:
-    """A collector's spans (real time, ns since 1970) as phases in domain time, which is `shift` ahead; by start."""
+    """A collector's spans (real time, ns since 1970) as phases in domain time, which is `shift` ahead; by start.
+
+    Questions of people (GET) are left out: they come hours later and are no part of the attempt's way.
+    """
     found = [
         Phase(
             service=str(span["service"]),
@@ -159,6 +162,7 @@ def phases_of(spans: Iterable[Mapping[str, Any]], shift: timedelta) -> list[Phas
             end=datetime.fromtimestamp(span["end_ns"] / 1e9, UTC) + shift,
         )
         for span in spans
+        if not str(span["name"]).startswith("GET ")
     ]
     return sorted(found, key=lambda phase: (phase.start, phase.end))
 

@@ -22,6 +22,8 @@ IDLE_SECONDS = 10.0
 """Between two questions to the pacer while nobody looks."""
 GATHER_SECONDS = 0.1
 """Events of so long go out together."""
+PARTS = ("facts", "agents", "hours")
+"""Objects within answers."""
 HEARTBEAT_SECONDS = 2.0
 """A state is sent at least so often: a viewer who hears nothing for longer knows that he is cut off."""
 
@@ -143,14 +145,22 @@ class Hub:
         self.touch()
 
     async def _asked(self, source: Source, path: str, query: dict[str, str] | None = None) -> Any:
-        """The JSON; None where it knows nothing of it; the exception where it is away."""
+        """A JSON object; None where it knows nothing of it; the exception where it is away or answers nonsense."""
         try:
-            return await self._sources.get(source, path, query)
+            answer = await self._sources.get(source, path, query)
         except SourceAway as away:
             return away
+        return answer if _sound(answer) else SourceAway(f"{source.value} answers in a shape that is not known here.")
 
     def _note(self, told: Told, answer: Any) -> None:
         if isinstance(answer, SourceAway):
             told.missed(str(answer), self._clock.now())
         else:
             told.answered(answer, self._clock.now())
+
+
+def _sound(answer: Any) -> bool:
+    """Whether the board can take it: a page must not end with another service's next version."""
+    if answer is None:
+        return True
+    return isinstance(answer, dict) and all(isinstance(answer.get(part) or {}, dict) for part in PARTS)

@@ -59,6 +59,7 @@ function wilson(part, whole) {
   return [Math.max(0, (middle - spread) / scale), Math.min(1, (middle + spread) / scale)];
 }
 
+const minus = (value) => String(value).replace("-", "−");
 const percent = (value) => `${Math.round(value * 100)} %`;
 
 export function hours(width, byHour) {
@@ -131,7 +132,7 @@ export function budget(width, points, now, clock) {
   const place = (left) => chart.y((left - low) / (high - low));
   const { x0, x1, y0 } = chart.box;
   chart.svg.append(make("rect", { x: x0, y: place(1), width: x1 - x0, height: Math.max(0, y0 - place(1)), class: "spent" }));
-  yAxis(chart, low, high, step, "calls", String);
+  yAxis(chart, low, high, step, "calls", minus);
   const end = Date.parse(now), start = Math.min(end - 300000, Date.parse(points[0]?.at ?? now));
   const part = (at) => (Date.parse(at) - start) / (end - start);
   for (const share of [0, 0.5, 1]) {
