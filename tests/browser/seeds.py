@@ -258,22 +258,7 @@ def _evidence() -> dict[str, Any]:
             "region": "US-WI",
             "local_zone": "America/Chicago",
         },
-        "consents": [
-            {
-                "consent_id": "6440caf9-6a29-5247-8493-f4d8397d97cf",
-                "seller_id": "S1",
-                "purpose": "marketing",
-                "channel": "voice",
-                "level": "PEWC",
-                "granted_at": "2026-08-20T17:30:00+00:00",
-                "expires_at": None,
-                "revoked_at": None,
-                "source": "web-form",
-                "captured_at": "2026-08-20T17:30:00+00:00",
-                "ip": CONSENT_ADDRESS,
-                "text_sha256": "be7611d0e1d4e7f1ec103e23a2ac0ca332c4cb911047ead9e74c4bb8491f5078",
-            }
-        ],
+        "consents": [_consent()],
         "suppressions": [],
         "redemptions": [
             {
@@ -288,6 +273,23 @@ def _evidence() -> dict[str, Any]:
         "closed": {"state": "REDEEMED", "at": at(0.131)},
         "outcome": {"charged": True, "rule_outcomes": ["CONVERSATION"], "revision": 1, "mode": "LIVE_AUTODIALED"},
         "ledger": [_ledger("DECISION", 53, 0.067, chain), _ledger("REDEMPTION", 2, 0.131, chain)],
+    }
+
+
+def _consent() -> dict[str, Any]:
+    return {
+        "consent_id": "6440caf9-6a29-5247-8493-f4d8397d97cf",
+        "seller_id": "S1",
+        "purpose": "marketing",
+        "channel": "voice",
+        "level": "PEWC",
+        "granted_at": "2026-08-20T17:30:00+00:00",
+        "expires_at": None,
+        "revoked_at": None,
+        "source": "web-form",
+        "captured_at": "2026-08-20T17:30:00+00:00",
+        "ip": CONSENT_ADDRESS,
+        "text_sha256": "be7611d0e1d4e7f1ec103e23a2ac0ca332c4cb911047ead9e74c4bb8491f5078",
     }
 
 
