@@ -12,7 +12,10 @@ from outdial_world.loop import START
 OFFERS = 200
 REDEEMED = 150
 AGENTS = 10
-LEADS = 190
+LEADS = 110
+"""Fewer than offers: people are tried again, up to what the retry budget and the law's cap allow."""
+PERSON_CAP = 3
+"""Attempts of a person in 24 hours; the house's 8 would never bind in an hour."""
 TEAM, CAMPAIGN, SELLER, ROUTE, TRUNK = "blue", "spring-renewal", "S1", "world-carrier", "world-a"
 SAFE_HARBOUR = "prompts/safe_harbour.wav"
 SAFE_HARBOUR_SECONDS = 4.0
@@ -38,9 +41,9 @@ CAMPAIGN_DOCUMENT: dict[str, Any] = {
     "ring_timeout_seconds": RING_TIMEOUT_SECONDS,
     "clearance_ttl_seconds": 60,
     "retry": {
-        "max_per_person": 3,
+        "max_per_person": PERSON_CAP,
         "window_hours": 24,
-        "after": {"busy": 60, "no_answer": 90, "congestion": 30, "voicemail": 120},
+        "after": {"busy": 12, "no_answer": 15, "congestion": 8, "voicemail": 20},
     },
     "caller_ids": ["+12125550101", "+13125550102"],
     "route": ROUTE,

@@ -54,7 +54,7 @@ from outdial_contracts.identity import TokenKeys
 from outdial_contracts.rpc import outdial_pb2 as pb
 from outdial_contracts.rpc.outdial_pb2_grpc import CallControlStub
 from outdial_runtime.service import Service, Toolkit
-from outdial_world.campaign import SAFE_HARBOUR, SAFE_HARBOUR_SECONDS
+from outdial_world.campaign import PERSON_CAP, SAFE_HARBOUR, SAFE_HARBOUR_SECONDS
 from outdial_world.outbox import Relay
 from outdial_world.ports.clearances import WorldClearances, WorldSigner
 from outdial_world.ports.media import WorldMedia
@@ -316,7 +316,8 @@ class _NothingToSend:
 
 @cache
 def _pack() -> RulePack:
-    return load_rule_pack(tzdata=pin_time_zones())
+    pack = load_rule_pack(tzdata=pin_time_zones())
+    return replace(pack, caps=tuple(replace(cap, max_attempts=PERSON_CAP) for cap in pack.caps))
 
 
 @cache
