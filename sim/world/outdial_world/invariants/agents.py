@@ -34,6 +34,8 @@ class Held:
     agent_id: str
     attempt_id: str
     lease_id: str
+    epoch: int | None
+    """Of the owner whose Assign gave the lease; None where the reply is not known."""
     assigned_at: datetime
     bridged_at: datetime | None
     until: datetime
@@ -50,6 +52,7 @@ def check(facts: Facts) -> Iterator[Violation]:
         yield from _present(facts, agent_id, calls)
         yield from _freed(facts, agent_id, calls)
         yield from _fenced(facts, agent_id, calls)
+        yield from _given_by_owner(facts, calls)
     yield from _dialled_by_owner(facts)
 
 
@@ -59,6 +62,7 @@ def _held(facts: Facts) -> Iterator[Held]:
         event = record.event
         if isinstance(event, CallProgress) and event.agent_id:
             stages[event.attempt_id][event.stage] = event
+    epochs = _epochs(facts)
     for attempt_id, seen in stages.items():
         first = seen.get(ProgressStage.ASSIGNED) or seen[ProgressStage.BRIDGED]
         bridged = seen.get(ProgressStage.BRIDGED)
@@ -66,6 +70,7 @@ def _held(facts: Facts) -> Iterator[Held]:
             agent_id=first.agent_id or "",
             attempt_id=attempt_id,
             lease_id=first.agent_lease_id or "",
+            epoch=epochs.get((attempt_id, first.agent_lease_id or "")),
             assigned_at=first.at,
             bridged_at=bridged.at if bridged else None,
             until=_until(facts, attempt_id, first.at),
@@ -123,8 +128,8 @@ def _freed(facts: Facts, agent_id: str, calls: list[Held]) -> Iterator[Violation
         ended = [end.ended_at for end in facts.ended.get(earlier.attempt_id, ())]
         if not ended:
             continue
-        said = (word for at, word in words if earlier.assigned_at <= at <= later.assigned_at)
-        if not any(_frees(word, earlier.lease_id, ended[0]) for word in said):
+        said = [word for at, word in words if earlier.assigned_at <= at <= later.assigned_at]
+        if not any(_frees(word, earlier.lease_id, ended[0]) for word in said) and not _fell_silent(said, ended[0]):
             detail = f"{agent_id} was given a call before he said that he was free of {earlier.attempt_id}"
             name = Name.AGENT_FREED_BY_HIS_WORD
             yield Violation(name=name, detail=detail, attempt_id=later.attempt_id, at=later.assigned_at)
@@ -137,16 +142,35 @@ def _frees(word: AgentState, lease_id: str, ended_at: datetime) -> bool:
     return available and (word.last_assignment_seen == lease_id or word.at > ended_at + UNCONFIRMED)
 
 
+def _fell_silent(said: list[AgentState], ended_at: datetime) -> bool:
+    """A word that is past its time says nothing: he was offline, and what he says after the call is a new word."""
+    lapsed = any(later.at > earlier.valid_until for earlier, later in pairwise(said))
+    return lapsed and any(w.availability is AgentAvailability.AVAILABLE and w.at > ended_at for w in said)
+
+
 def _fenced(facts: Facts, agent_id: str, calls: list[Held]) -> Iterator[Violation]:
-    """A leg that an owner claimed is not given by an older one; agent leases are named a-{epoch}-{number}."""
+    """A leg that one owner claimed is not given to a call by an older one."""
     legs = _first_times(facts, agent_id)
     for earlier, later in pairwise(calls):
         fresh_leg = any(earlier.assigned_at < at <= later.assigned_at for at in legs)
-        before, now = _epoch(earlier.lease_id), _epoch(later.lease_id)
-        if now < before and not fresh_leg:
+        before, now = earlier.epoch, later.epoch
+        if before is not None and now is not None and now < before and not fresh_leg:
             detail = f"{agent_id} was given a call by epoch {now} after one by epoch {before}"
             name = Name.STALE_OWNER_ASSIGNS_NOTHING
             yield Violation(name=name, detail=detail, attempt_id=later.attempt_id, at=later.assigned_at)
+
+
+def _given_by_owner(facts: Facts, calls: list[Held]) -> Iterator[Violation]:
+    """Nobody is given a call by an owner whom a newer one replaced long before."""
+    owners = [(r.at, r.event.epoch) for r in facts.unique(TeamOwner) if isinstance(r.event, TeamOwner)]
+    for held in calls:
+        newer = [at for at, epoch in owners if held.epoch is not None and epoch > held.epoch]
+        replaced_at = min(newer, default=held.assigned_at)
+        late = replaced_at + OWNER_IS_KNOWN < held.assigned_at
+        if late and not facts.stalled("media-gateway", replaced_at, held.assigned_at):
+            detail = f"{held.agent_id} was given a call by epoch {held.epoch}, long replaced"
+            name = Name.STALE_OWNER_ASSIGNS_NOTHING
+            yield Violation(name=name, detail=detail, attempt_id=held.attempt_id, at=held.assigned_at)
 
 
 def _first_times(facts: Facts, agent_id: str) -> list[datetime]:
@@ -175,6 +199,12 @@ def _dialled_by_owner(facts: Facts) -> Iterator[Violation]:
                 break
 
 
-def _epoch(lease_id: str) -> int:
-    middle = lease_id.split("-")[1:2]
-    return int(middle[0]) if middle and middle[0].isdigit() else 0
+def _epochs(facts: Facts) -> dict[tuple[str, str], int]:
+    """(attempt_id, lease_id) -> epoch of the owner that last gave it."""
+    found: dict[tuple[str, str], int] = {}
+    for rpc in facts.history.rpcs:
+        if rpc.method != "AgentRouter.Assign" or rpc.reply is None or rpc.received_at is None:
+            continue
+        if rpc.reply.WhichOneof("result") == "assigned":
+            found[rpc.request.attempt_id, rpc.reply.assigned.lease_id] = rpc.reply.assigned.epoch
+    return found

@@ -429,12 +429,49 @@ def test_agent_who_left_gets_no_call(back_at: float, breaks: bool) -> None:
     assert (Name.ABSENT_AGENT_GETS_NO_CALL in book.broken()) is breaks
 
 
+def gave(book: Book, attempt_id: str, epoch: int, lease: str) -> None:
+    assigned = pb.Assigned(agent_id="a-1", epoch=epoch, lease_id=lease)
+    rpc = Rpc(
+        seq=book.seq,
+        method="AgentRouter.Assign",
+        caller=GATEWAY,
+        callee="pacer-0",
+        asked_at=at(11),
+        request=pb.AssignRequest(attempt_id=attempt_id),
+        answered_at=at(11),
+        reply=pb.AssignReply(assigned=assigned),
+        received_at=at(11),
+    )
+    book.history.rpcs.append(rpc)
+
+
 def test_older_epoch_gives_no_call_to_a_leg_that_a_newer_one_claimed() -> None:
-    book = good()
-    book.assigned("a1", 12.0, lease="a-7-1")
-    word(book, 22.0, "a-7-1")
-    book.assigned("a1b", 25.0, lease="a-3-9")
+    book = talked(25.0)
+    gave(book, "a1", 7, "a-0-1")
+    gave(book, "a1b", 3, "a-0-2")
     assert Name.STALE_OWNER_ASSIGNS_NOTHING in book.broken()
+    book.history.rpcs[-1].reply.assigned.epoch = 7
+    assert Name.STALE_OWNER_ASSIGNS_NOTHING not in book.broken()
+
+
+@pytest.mark.parametrize(("taken_over", "breaks"), [(-20.0, True), (10.0, False)])
+def test_owner_that_was_replaced_gives_nobody_a_call(taken_over: float, breaks: bool) -> None:
+    book = good()
+    owner = TeamOwner(team_id=TEAM, epoch=5, owner_id="pacer-1", address="pacer-1:7000", at=at(taken_over))
+    book.say(owner, taken_over)
+    book.assigned("a1", 12.0, lease="a-0-1")
+    gave(book, "a1", 0, "a-0-1")
+    assert (Name.STALE_OWNER_ASSIGNS_NOTHING in book.broken()) is breaks
+
+
+def test_agent_whose_word_lapsed_is_free_by_the_next() -> None:
+    book = good()
+    book.history.invites[0].ended_at = at(20)
+    book.assigned("a1", 12.0, lease="a-0-1")
+    word(book, 13.0, "a-0-1", AgentAvailability.WRAPUP)
+    word(book, 31.0, None)
+    book.assigned("a1b", 32.0, lease="a-0-2")
+    assert Name.AGENT_FREED_BY_HIS_WORD not in book.broken()
 
 
 def dial(attempt_id: str, seconds: float, book: Book, **changes: Any) -> CallDial:
