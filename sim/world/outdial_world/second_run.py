@@ -54,9 +54,20 @@ async def run_again(world: World) -> list[str]:
     found = [f"left to do after the second run: {sentence}" for sentence in leftover(world)]
     found += [f"a second run makes a new {topic} ({subject})" for (topic, subject, _) in _new(_effects(world), ids)]
     after = dict(_rows(world))
-    found += [f"a second run changes {name}" for name in after if after[name] != tables.get(name)]
+    found += [
+        f"a second run changes {name}: {_difference(tables.get(name, ''), after[name])}"
+        for name in after
+        if after[name] != tables.get(name)
+    ]
     found += [f"a second run loses {name}" for name in tables if name not in after]
     return found[:MOST_TOLD]
+
+
+def _difference(before: str, after: str) -> str:
+    """What of a row as text is new; never a number, as rows of dialled persons hold some."""
+    known = set(before.split(", "))
+    fields = [part for part in after.split(", ") if part not in known]
+    return ", ".join(part for part in fields if "+" not in part) if before else "a new row"
 
 
 def _new(effects: Iterator[tuple[str, str, str]], known: set[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
