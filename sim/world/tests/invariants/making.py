@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 from outdial_world.history import History, Invite, Rpc, TopicRecord
@@ -38,7 +37,6 @@ from outdial_contracts.events import (
     Purpose,
     RecordingRule,
     Segment,
-    Verdict,
 )
 from outdial_contracts.rpc import outdial_pb2 as pb
 
@@ -327,30 +325,3 @@ def good() -> Book:
     book.attempt("a1", 10.0)
     book.lead_state(12.0, attempts=1)
     return book
-
-
-def verdict(book: Book, attempt_id: str, seconds: float) -> None:
-    """A person answered."""
-    event = CallProgress(
-        **book.head(attempt_id),
-        stage=ProgressStage.VERDICT,
-        leg_no=1,
-        gateway_id="gateway-0",
-        at=at(seconds),
-        verdict=Verdict.HUMAN,
-    )
-    book.say(event, seconds)
-
-
-def team(*, calls: int = 0, cleared_total: int = 1, humans: int = 0, abandoned: int = 0) -> Any:
-    """What is left of a pacer's team."""
-    call = SimpleNamespace(caller_id="+12125550101")
-    campaign = SimpleNamespace(campaign_id=CAMPAIGN, supply=SimpleNamespace(cleared_total=cleared_total))
-    return SimpleNamespace(
-        agents={},
-        calls={f"c{n}": call for n in range(calls)},
-        offers={},
-        unwanted={},
-        campaigns={CAMPAIGN: campaign},
-        budgets={"S1/T1": SimpleNamespace(humans=humans, abandoned=abandoned)},
-    )
