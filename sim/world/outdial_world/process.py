@@ -33,7 +33,6 @@ class Process:
     def __init__(self, world: World, service: str, ordinal: int) -> None:
         self.service, self.ordinal = service, ordinal
         self.instance = f"{service}-{ordinal}"
-        self.boots = 0
         self.wanted = True
         """Whether it is to be started again when it ends."""
         self.life: Life
@@ -72,8 +71,8 @@ class Process:
     def begin(self) -> None:
         """A new boot."""
         world = self._world
-        self.boots += 1
-        self.life = life = Life(self.service, self.instance, self.boots, self._on_crash)
+        boot = world.next_boot(self.instance)
+        self.life = life = Life(self.service, self.instance, boot, self._on_crash)
         self.broker = ProcessBroker(world.broker, life, world.weather)
         self.definition = definition(world, self)
         self._stop = asyncio.Event()
@@ -82,7 +81,7 @@ class Process:
             RunConfig(service_name=self.service, kafka_bootstrap="world", ordinal=self.ordinal),
             self.broker,
             clock=world.clock,
-            chance=world.draws.chance(f"{self.instance}/{self.boots}"),
+            chance=world.draws.chance(f"{self.instance}/{boot}"),
             spans=QuietSpans(),
             longest_poll_seconds=LONGEST_POLL_SECONDS,
             metrics=QuietMetrics(),

@@ -69,6 +69,7 @@ class World:
         """What was still to be done at the end."""
         self._away: dict[str, float] = {}
         self._turns: dict[str, int] = {}
+        self._boots: dict[str, int] = {}
         self._inflicting: Inflicting | None = None
         self._people: list[asyncio.Task[None]] = []
 
@@ -99,6 +100,11 @@ class World:
     def next_seq(self) -> int:
         """Orders what happens."""
         return self.broker.log.next_seq()
+
+    def next_boot(self, instance: str) -> int:
+        """Boots of an instance count on, also when its replica was gone in between: a boot's chance is its own."""
+        number = self._boots[instance] = self._boots.get(instance, 0) + 1
+        return number
 
     def note_process(self, process: Process, change: ProcessChange, detail: str = "") -> None:
         """A process came or went."""
