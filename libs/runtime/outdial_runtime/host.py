@@ -20,10 +20,10 @@ from outdial_runtime.metrics import Metrics
 from outdial_runtime.requests import Requests
 from outdial_runtime.schedule import LONGEST_POLL_SECONDS
 from outdial_runtime.service import GrpcMethod, HttpRoute, Read, Service, SocketRoute, Subscription, Tick
+from outdial_runtime.socket_routes import SocketRoutes
 from outdial_runtime.spans import Spans
 from outdial_runtime.surroundings import Surroundings
 from outdial_runtime.toolkit import ServiceToolkit
-from outdial_runtime.websocket_server import socket_protocol
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -199,10 +199,10 @@ class Host:
             servers.grpc, self.grpc_port = await start_grpc(methods, self.requests, host, self._config.grpc_port)
         if self._config.http_port is not None:
             routes = [r for r in self._service.requests if isinstance(r, HttpRoute)]
-            app = application(routes, lambda: self.requests, self.health, self.metrics)
-            sockets = [r for r in self._service.requests if isinstance(r, SocketRoute)]
-            upgraded = socket_protocol(sockets, lambda: self.requests) if sockets else None
-            servers.http = HttpServer(app, host, self._config.http_port, upgraded)
+            told = [r for r in self._service.requests if isinstance(r, SocketRoute)]
+            sockets = SocketRoutes(told, lambda: self.requests) if told else None
+            app = application(routes, lambda: self.requests, self.health, self.metrics, sockets)
+            servers.http = HttpServer(app, host, self._config.http_port, sockets)
             self.http_port = servers.http.port
             servers.http_task = self._crew.start(servers.http.run())
         return servers
