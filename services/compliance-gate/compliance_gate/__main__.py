@@ -7,7 +7,7 @@ import sys
 
 import outdial_runtime
 from compliance_gate import cli
-from compliance_gate.app import MIGRATIONS, NAME, build_service
+from compliance_gate.app import MIGRATIONS, NAME, build_service, build_tools
 from compliance_gate.config import Config
 from outdial_runtime.migrations import migrate_database
 
@@ -21,7 +21,7 @@ def main() -> None:
     if arguments == ["migrate"]:
         asyncio.run(migrate_database(Config.from_env().postgres_dsn, MIGRATIONS))
         return
-    sys.exit(cli.main(arguments))
+    sys.exit(cli.main(arguments, build_tools()))
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ from pathlib import Path
 import asyncpg
 
 from compliance_gate.adapters.postgres import PostgresStore
+from compliance_gate.adapters.restored import say_restored
 from compliance_gate.adapters.rule_pack import load_rule_pack, pin_time_zones
 from compliance_gate.adapters.signing import Ed25519Signer
+from compliance_gate.cli.terms import Tools
 from compliance_gate.config import Config
 from compliance_gate.domain.ledger import Chain, Frontier
 from compliance_gate.domain.live import LiveBook
-from compliance_gate.domain.restore import Guard
+from compliance_gate.domain.restore import RestoreLock
 from compliance_gate.domain.rules import RulePack
 from compliance_gate.handlers import http, ledger, offers
 from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed
@@ -26,7 +28,7 @@ from compliance_gate.handlers.preflight import post_preflight
 from compliance_gate.handlers.redeem import redeem
 from compliance_gate.handlers.restoring import lost_chains, not_ready_because, record_lost, watch_restore
 from compliance_gate.handlers.suppressions import on_suppression_submitted, suppress
-from compliance_gate.ports import Deps, Signer, Store
+from compliance_gate.ports import Deps, Guard, Signer, Store
 from outdial_contracts.base import Event
 from outdial_contracts.events import (
     CallDisposition,
@@ -70,6 +72,20 @@ REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
     HttpRoute(method="GET", path="/v1/ledger/export", handler=unavailable(http.get_export)),
     HttpRoute(method="GET", path="/v1/stats", handler=unavailable(http.get_stats)),
 )
+
+
+def build_tools() -> Tools:
+    """What the command line needs from adapters."""
+    return Tools(say_restored=_say_restored)
+
+
+def _say_restored(accept_loss: bool) -> RestoreLock:
+    dsn = Config.from_env().postgres_dsn
+    try:
+        return asyncio.run(say_restored(dsn, accept_loss=accept_loss))
+    except (OSError, asyncpg.PostgresError) as error:
+        name = type(error).__name__
+        raise ValueError(f"OUTDIAL_POSTGRES_DSN: the database does not answer ({name})") from None
 
 
 def build_service(config: Config) -> Service:

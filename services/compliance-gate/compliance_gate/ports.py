@@ -12,7 +12,7 @@ from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
 from compliance_gate.domain.ledger import Chain, Checkpoint, Entry, Frontier, Record
 from compliance_gate.domain.live import LiveBook
-from compliance_gate.domain.restore import Guard, RestoreLock
+from compliance_gate.domain.restore import RestoreLock
 from compliance_gate.domain.rules import RulePack
 from outdial_contracts.events import (
     BlockReason,
@@ -265,6 +265,21 @@ class Signer(Protocol):
 
     def public_keys(self) -> Mapping[str, Any]:
         """The JWKS."""
+
+
+@dataclass
+class Guard:
+    """What this process knows of the restore; memory."""
+
+    verified: bool = True
+    """The topics were read from the marks to their ends since the start; app.py starts with False."""
+    torn: bool = False
+    """The database went back while this process ran: it must end."""
+    lock: RestoreLock | None = None
+    marked_at: float = float("-inf")
+    """Monotonic seconds of the last marks."""
+    positions: Mapping[TopicPartition, int] = field(default_factory=dict)
+    """Read then; saved at the next time."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from compliance_gate import cli
-from compliance_gate.app import NAME, REQUESTS, SUBSCRIPTIONS, build_service
+from compliance_gate.app import NAME, REQUESTS, SUBSCRIPTIONS, build_service, build_tools
 from compliance_gate.config import Config
 from compliance_gate.domain.ledger import Chain
 from compliance_gate.handlers.offers import on_lead_ready
@@ -64,7 +64,7 @@ def test_every_route_is_under_v1_and_listed_in_the_readme() -> None:
 async def test_boot_migrates_opens_its_chains_and_decides(
     fake: Any, a: Any, postgres_dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["keys", "new", "--out", str(tmp_path / "keys")]) == 0
+    assert cli.main(["keys", "new", "--out", str(tmp_path / "keys")], build_tools()) == 0
     env = {
         "OUTDIAL_POSTGRES_DSN": postgres_dsn,
         "OUTDIAL_TOKEN_KEYS": "1:" + "ab" * 16,

@@ -14,6 +14,7 @@ from joserfc.jwk import KeySet
 
 from compliance_gate import cli
 from compliance_gate.adapters.postgres import PostgresStore
+from compliance_gate.app import build_tools
 from compliance_gate.domain import jose
 from compliance_gate.domain.ledger import Chain, Frontier, RecordKind
 from compliance_gate.domain.verification import Verifier, verify
@@ -165,28 +166,28 @@ async def test_verify_tool_says_ok_names_the_record_and_uses_its_exit_codes(
     good.write_text(text)
     bad.write_text(text.replace('"decision":"cleared"', '"decision":"blocked"', 1))
     jwks.write_text(json.dumps(fake.deps.signer.public_keys()))
-    assert cli.main(["ledger", "verify", str(good), "--jwks", str(jwks)]) == 0
+    assert cli.main(["ledger", "verify", str(good), "--jwks", str(jwks)], build_tools()) == 0
     assert "OK: 14 records, 2 chains, 4 checkpoints" in capsys.readouterr().out
-    assert cli.main(["ledger", "verify", str(bad), "--jwks", str(jwks), "--json"]) == 1
+    assert cli.main(["ledger", "verify", str(bad), "--jwks", str(jwks), "--json"], build_tools()) == 1
     assert json.loads(capsys.readouterr().out)["problems"][0]["record"] == "boot.decisions:2"
     for wrong in (
         ["ledger", "verify", str(tmp_path / "none"), "--jwks", str(jwks)],
         ["ledger", "verify", str(good), "--jwks", str(good)],
     ):
-        assert cli.main(wrong) == 2
+        assert cli.main(wrong, build_tools()) == 2
     with pytest.raises(SystemExit) as usage:
-        cli.main(["ledger", "verify"])
+        cli.main(["ledger", "verify"], build_tools())
     assert usage.value.code == 2
 
 
 def test_new_key_is_private_and_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "keys"
-    assert cli.main(["keys", "new", "--out", str(out), "--json"]) == 0
+    assert cli.main(["keys", "new", "--out", str(out), "--json"], build_tools()) == 0
     private, public = out / "signing.jwk", out / "jwks.json"
     assert private.stat().st_mode & 0o777 == 0o600
     before = private.read_text()
     assert "d" in json.loads(before)
     assert all("d" not in key for key in json.loads(public.read_text())["keys"])
-    assert cli.main(["keys", "new", "--out", str(out)]) == 2
+    assert cli.main(["keys", "new", "--out", str(out)], build_tools()) == 2
     assert private.read_text() == before
     assert json.loads(before)["d"] not in "".join(capsys.readouterr())

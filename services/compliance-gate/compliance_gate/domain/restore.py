@@ -6,15 +6,16 @@ the topics. So the gate opens once every token of before is dead and the topics 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from compliance_gate.domain.ledger import Checkpoint
 from outdial_contracts.events import ComplianceLedger
-from outdial_runtime.broker import TopicPartition
 
 OPERATOR = "the operator said so"
+MARKS_LOCK = "restore:marks"
+"""Whoever reads or moves the marks holds this lock."""
 MIN_LIFETIME_SECONDS = 60
 """Of a clearance, whatever the campaigns that are known now say."""
 LATE_SECONDS = 2.0
@@ -68,21 +69,6 @@ class RestoreLock:
         opens_at = self.opens_at(lifetime_seconds)
         until = opens_at.isoformat(timespec="seconds") if opens_at else "it was read back"
         return f"restore lock: the database was restored ({self.reason}); nothing is redeemed before {until}"
-
-
-@dataclass
-class Guard:
-    """What this process knows of the restore; memory."""
-
-    verified: bool = True
-    """The topics were read from the marks to their ends since the start; app.py starts with False."""
-    torn: bool = False
-    """The database went back while this process ran: it must end."""
-    lock: RestoreLock | None = None
-    marked_at: float = float("-inf")
-    """Monotonic seconds of the last marks."""
-    positions: Mapping[TopicPartition, int] = field(default_factory=dict)
-    """Read then; saved at the next time."""
 
 
 def lost_heads(published: Iterable[ComplianceLedger], known: Iterable[Checkpoint]) -> dict[str, tuple[int, str]]:

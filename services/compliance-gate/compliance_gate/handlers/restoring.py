@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from compliance_gate.domain.ledger import Chain, Entry, RecordKind
-from compliance_gate.domain.restore import RestoreLock, lost_heads
+from compliance_gate.domain.restore import MARKS_LOCK, RestoreLock, lost_heads
 from compliance_gate.handlers.rebuilding import TAKERS, Findings
 from compliance_gate.handlers.suppressions import on_suppression_submitted
 from compliance_gate.ports import Deps, Store, StoreTorn, Transaction, Unstorable
@@ -35,8 +35,6 @@ REPLAYED: Sequence[type[Event]] = (SuppressionSubmitted, *TAKERS)
 BY_TOPIC = {event.TOPIC: taker for event, taker in TAKERS.items()}
 MARK_EVERY_SECONDS = 15.0
 CHUNKS_PER_TURN = 8
-MARKS_LOCK = "restore:marks"
-"""Held while marks are moved, so that an operator's word is not overwritten by them."""
 
 
 def not_ready_because(deps: Deps) -> str | None:

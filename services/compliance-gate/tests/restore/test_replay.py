@@ -11,11 +11,12 @@ import asyncpg
 import pytest
 
 from compliance_gate import cli
+from compliance_gate.adapters.restored import NoSuchLock, say_restored
+from compliance_gate.app import build_tools
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.restore import RestoreLock
 from compliance_gate.handlers import restoring
 from compliance_gate.ports import StoreTorn
-from compliance_gate.restored import NoSuchLock, say_restored
 from outdial_contracts.events import ClearanceClosed, CloseOutcome, CloseReason, LeadReady
 from outdial_runtime.loop import HandlerFault
 from outdial_runtime.requests import NotReady
@@ -219,7 +220,7 @@ def test_command_needs_the_services_environment(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("OUTDIAL_POSTGRES_DSN", raising=False)
-    assert cli.main(["restored"]) == 2
+    assert cli.main(["restored"], build_tools()) == 2
     assert "OUTDIAL_POSTGRES_DSN" in capsys.readouterr().err
 
 

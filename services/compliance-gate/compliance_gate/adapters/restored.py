@@ -6,11 +6,10 @@ import asyncpg
 
 from compliance_gate.adapters.postgres import lock_key
 from compliance_gate.adapters.postgres_restore import RestoringTransaction
-from compliance_gate.domain.restore import OPERATOR, RestoreLock
-from compliance_gate.handlers.restoring import MARKS_LOCK
+from compliance_gate.domain.restore import MARKS_LOCK, OPERATOR, RestoreLock
 
 
-class NoSuchLock(Exception):
+class NoSuchLock(ValueError):
     """There is no loss to accept; the text says what there is."""
 
 

@@ -1,0 +1,41 @@
+"""The gate's own tools: make a signing key; verify a ledger export; say that the database was restored.
+
+Exit codes: 0 it holds, 1 it does not, 2 bad usage or unreadable input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from compliance_gate.cli import keys, ledger, restored
+from compliance_gate.cli.terms import RAW, Tools, UsageError
+
+EXAMPLES = """examples:
+  compliance-gate run
+  compliance-gate keys new --out keys/
+  compliance-gate ledger verify export.jsonl --jwks keys/jwks.json
+  compliance-gate ledger verify export.jsonl --jwks keys/jwks.json --json
+  compliance-gate restored
+"""
+
+
+def main(arguments: Sequence[str], tools: Tools) -> int:
+    """Runs one command and returns its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="compliance-gate",
+        description="Decides whether a call may be placed. Without a command, or with run: the service.",
+        epilog=EXAMPLES,
+        formatter_class=RAW,
+    )
+    areas = parser.add_subparsers(required=True, metavar="keys|ledger|restored")
+    for area in (keys, ledger, restored):
+        area.add_to(areas)
+    options = parser.parse_args(arguments, argparse.Namespace(tools=tools))
+    try:
+        code: int = options.run(options)
+    except UsageError as error:
+        print(f"compliance-gate: {error}", file=sys.stderr)
+        return 2
+    return code
