@@ -56,13 +56,13 @@ class Life:
         """Loop time; a process that was stopped by its machine (SIGSTOP, a long pause) goes on then."""
         self._on_crash = on_crash
 
-    async def step(self, step: Step) -> None:
-        """Returns if the process lives; never returns otherwise."""
+    async def step(self, step: Step, *, stalls: bool = True) -> None:
+        """Returns if the process lives; never returns otherwise. A step that holds what others need never stalls."""
         if self.alive and self.trap is not None and self.trap.springs(step):
             self.crash(self.trap.number, step.value)
         if not self.alive:
             await never()
-        if self.stalled_until:
+        if self.stalled_until and stalls:
             await self.stall()
 
     @property

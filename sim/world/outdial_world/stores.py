@@ -108,7 +108,7 @@ class DispositionStore:
         await self._database.reach()
         async with self._inner.attempt(attempt_id) as unit:
             yield unit
-            await self._life.step(Step.COMMIT_BEFORE)
+            await self._life.step(Step.COMMIT_BEFORE, stalls=False)
         said, self._inner.outbox[:] = list(self._inner.outbox), []
         self._database.rows.write("disposition", said, self._database.clock.now())
         await self._life.step(Step.COMMIT_AFTER)
@@ -129,7 +129,7 @@ class LeadStore:
         async with database.transaction:
             tables = _copied(database.tables["leads"])
             yield MemoryWork(tables)
-            await self._life.step(Step.COMMIT_BEFORE)
+            await self._life.step(Step.COMMIT_BEFORE, stalls=False)
             database.rows.write("lead-router", tables.sent, database.clock.now())
             tables.sent = []
             database.tables["leads"] = tables
@@ -173,7 +173,8 @@ class GateStore:
 
         async def transaction(*args: Any, **kwargs: Any) -> Any:
             await self._reach()
-            return await method(*args, **kwargs)
+            async with self._database.transaction:
+                return await method(*args, **kwargs)
 
         return transaction
 
@@ -185,7 +186,7 @@ class GateStore:
             before = _Before(self._inner)
             try:
                 yield self._inner
-                await self._life.step(Step.COMMIT_BEFORE)
+                await self._life.step(Step.COMMIT_BEFORE, stalls=False)
             except BaseException:
                 before.restore()
                 raise
