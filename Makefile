@@ -7,7 +7,7 @@ FAST := not stack and not peers and not storm and not slow
 export PYTHONDONTWRITEBYTECODE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types imports contracts contracts-check fast test-stack test-peers peers bench lock clean
+.PHONY: help setup demo test check lint types imports contracts contracts-check manifests manifests-check fast simulate storm test-peers peers bench lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -28,7 +28,7 @@ setup: .venv/.ready  ## make .venv with every package and console script (Python
 demo: setup  ## run the main job: a real campaign, end to end (LEADS= CAMPAIGN= SCENARIO= SUPPRESSION= SECONDS=)
 	@$(BIN)/outdial demo $(if $(LEADS),--leads $(LEADS)) $(if $(CAMPAIGN),--campaign $(CAMPAIGN)) $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(SUPPRESSION),--suppression $(SUPPRESSION)) $(if $(SECONDS),--seconds $(SECONDS))
 
-check: setup lint types imports contracts-check fast  ## everything that needs no broker
+check: setup lint types imports contracts-check manifests-check fast  ## everything that needs no broker
 
 lint: setup
 	@$(BIN)/ruff check --quiet .
@@ -43,17 +43,29 @@ imports: setup
 contracts-check: setup
 	@$(BIN)/python -m tools.contracts check
 
+manifests-check: setup
+	@$(BIN)/python -m tools.manifests check
+
 fast: setup
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m "$(FAST)"
 
 test: setup  ## pass every test but those against peers; starts the stack they share
 	@$(BIN)/pytest -q -m "not peers"
 
-peers:
-	@command -v sipp >/dev/null || { apt-get update -qq && apt-get install -y -qq sip-tester >/dev/null; }
+simulate: setup  ## seeded campaign-hours of all services in one process, held to docs/invariants.md (SEEDS=25)
+	@$(BIN)/python -m outdial_world --seeds $(or $(SEEDS),25)
 
-test-peers: setup peers  ## SIPp as an independent carrier (installs Debian's sip-tester)
+storm: setup  ## faults on the real stack, judged by counting at the carrier (RUNS=1 SEED=1 SECONDS=180)
+	@$(BIN)/python -m tests.integration.storm --runs $(or $(RUNS),1) --seed $(or $(SEED),1) --seconds $(or $(SECONDS),180)
+
+peers:
+	@command -v sipp >/dev/null && test -x /usr/bin/chromium || { apt-get update -qq && apt-get install -y -qq sip-tester chromium >/dev/null; }
+
+test-peers: setup peers  ## SIPp as an independent carrier, Chromium on the pages (installs both from Debian)
 	@$(BIN)/pytest -q -m peers
+
+manifests: setup  ## regenerate deploy/k8s/kafka from schemas/topics
+	@$(BIN)/python -m tools.manifests generate
 
 contracts: setup  ## regenerate what is made from schemas/ (release changed schemas with `python -m tools.contracts release`)
 	@$(BIN)/python -m tools.contracts generate

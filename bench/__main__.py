@@ -1,4 +1,7 @@
-"""`python -m bench [hop|attempts|all] [--json]`: progress on stderr, tables or JSON on stdout."""
+"""`python -m bench [hop|attempts|windows|all|recovery] [--json]`: progress on stderr, tables or JSON on stdout.
+
+`recovery` measures nothing: it makes the table of what `python -m tests.integration.storm` left.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,15 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from bench import attempts, hop
+from bench import attempts, hop, recovery, windows
 from bench.machine import this_machine
 from bench.tables import show
 
-WORDS = ("hop", "attempts", "all")
+WORDS = ("hop", "attempts", "windows", "all", "recovery")
+STORMS = Path(__file__).resolve().parents[1] / ".outdial" / "storms" / "recovery.jsonl"
 
 
 def main() -> None:
@@ -20,17 +25,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=WORDS, default="all")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--storms", type=Path, default=STORMS, help="recovery.jsonl of the storms (default: the last)")
     chosen = parser.parse_args()
+    if chosen.what == "recovery":
+        rows = recovery.rows_of([chosen.storms])
+        print(json.dumps(rows, indent=2) if chosen.json else recovery.table(rows))
+        return
     machine = this_machine()
     hops = hop.run(_say) if chosen.what in ("hop", "all") else None
     runs = attempts.run(_say) if chosen.what in ("attempts", "all") else None
+    live = windows.run(_say) if chosen.what in ("windows", "all") else None
     if chosen.json:
         found: dict[str, Any] = {"machine": asdict(machine)}
         found |= {"hop": asdict(hops)} if hops else {}
         found |= {"attempts": asdict(runs)} if runs else {}
+        found |= {"windows": {name: asdict(figures) for name, figures in live.items()}} if live else {}
         print(json.dumps(found, indent=2))
         return
-    show(machine, hops, runs)
+    show(machine, hops, runs, live)
 
 
 def _say(text: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+
 from rich.console import Console
 from rich.table import Table
 
@@ -9,12 +12,18 @@ from bench.attempts import AttemptsResult
 from bench.figures import Percentiles, RunFigures
 from bench.hop import Hop, HopResult
 from bench.machine import Machine
+from bench.windows import Contender
 from outdial_cli.stack.layout import SERVICES
 
 WIDTH = 110
 
 
-def show(machine: Machine, hops: HopResult | None, runs: AttemptsResult | None) -> None:
+def show(
+    machine: Machine,
+    hops: HopResult | None,
+    runs: AttemptsResult | None,
+    live: Mapping[str, Contender] | None = None,
+) -> None:
     """Prints what there is."""
     console = Console(width=WIDTH)
     memory = f"{machine.memory_gib} GiB"
@@ -26,6 +35,8 @@ def show(machine: Machine, hops: HopResult | None, runs: AttemptsResult | None) 
     if runs is not None:
         console.print(_runs_table(runs))
         console.print(_cpu_table(runs))
+    if live is not None:
+        console.print(_windows_table(live))
 
 
 def _hop_table(result: HopResult) -> Table:
@@ -98,3 +109,14 @@ def _pair(found: Percentiles) -> str:
 def _bindings(run: RunFigures) -> str:
     looks = sum(run.bindings.values())
     return ", ".join(f"{name} {times / looks:.0%}" for name, times in list(run.bindings.items())[:3])
+
+
+def _windows_table(live: Mapping[str, Contender]) -> Table:
+    table = Table(title="Live windows")
+    table.add_column("what")
+    for name in live:
+        table.add_column(name, justify="right")
+    columns = [asdict(figures) for figures in live.values()]
+    for what in columns[0]:
+        table.add_row(what, *(str(column[what]) for column in columns))
+    return table

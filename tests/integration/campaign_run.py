@@ -6,7 +6,7 @@ import csv
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Plan:
     leads_file: Path | None = None
     """A leads.csv of its own; None takes the first of the example's."""
     settle_seconds: float = SETTLE_SECONDS
+    campaign: Mapping[str, Any] = field(default_factory=dict)
+    """What its campaign.yaml says beside the example's or instead of it."""
 
 
 def run(stack: Stack, folder: Path, plan: Plan, during: Callable[[Watch], None] | None = None) -> list[dict[str, str]]:
@@ -47,6 +49,7 @@ def run(stack: Stack, folder: Path, plan: Plan, during: Callable[[Watch], None] 
         **yaml.safe_load((EXAMPLES / "campaign.yaml").read_text()),
         "id": plan.campaign_id,
         "team": plan.team_id,
+        **plan.campaign,
     }
     scenario = folder / "scenario.yaml"
     scenario.write_text(yaml.safe_dump(dict(plan.scenario)))

@@ -43,7 +43,7 @@ def _outputs(contract: Contract) -> dict[Path, str]:
     return {
         PACKAGE / "events.py": python_types.events_module(contract),
         PACKAGE / "topics.py": tables.topics_module(contract),
-        PACKAGE / "registry.py": tables.registry_module(releases),
+        PACKAGE / "registry.py": tables.registry_module(releases, contract),
         PIPELINE: tables.page_with_graph(page, contract),
         **_rpc_stubs(),
     }

@@ -23,10 +23,6 @@ class Release:
     version: int
     schema: dict[str, Any]
 
-    @property
-    def topic(self) -> str:
-        return self.event.replace("_", ".")
-
 
 def released() -> list[Release]:
     """Every row of the registry, its file checked against its sha256.

@@ -38,10 +38,11 @@ def topics_module(contract: Contract) -> str:
     return TOPICS_HEAD + "".join(rows) + "}\n"
 
 
-def registry_module(releases: list[Release]) -> str:
+def registry_module(releases: list[Release], contract: Contract) -> str:
     """Source text of registry.py."""
+    topic_of = {topic.event: topic.name for topic in contract.topics.values()}
     rows = [
-        f"    {r.id}: WriterSchema(id={r.id}, topic={r.topic!r}, version={r.version}, "
+        f"    {r.id}: WriterSchema(id={r.id}, topic={topic_of[r.event]!r}, version={r.version}, "
         f"schema={json.dumps(r.schema, separators=(',', ':'))!r}),\n"
         for r in releases
     ]

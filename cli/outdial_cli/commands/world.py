@@ -10,7 +10,7 @@ import typer
 
 from outdial_cli.commands.context import UP_FOLDER, AsJson, DataDir, careful, running
 from outdial_cli.demo.inputs import DemoOptions
-from outdial_cli.demo.run import Demo
+from outdial_cli.demo.run import REPORTS_FOLDER, Demo
 from outdial_cli.embedded.leftovers import DataDirInUse, DirectoryLock
 from outdial_cli.stack.environment import RunClock
 from outdial_cli.stack.layout import STACK_FILE, NoStack, save
@@ -76,6 +76,7 @@ def up(
         cache_dir=data_dir / "cache",
         clock=clock,
         prompts_dir=prompts,
+        reports_dir=data_dir / REPORTS_FOLDER,
         carrier_sip_port=carrier_port,
         fresh=False,
     )
@@ -112,6 +113,7 @@ def _serve(folder: Path, stack: Stack) -> None:
     try:
         for name in sorted(stack.addresses.http_ports):
             print(f"  {name:<16} {stack.addresses.url(name)}")
+        print(f"pages: {stack.addresses.url('console')}/")
         print("up; Ctrl-C or `outdial down` ends it", flush=True)
         stack.watch()
     finally:

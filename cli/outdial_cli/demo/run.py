@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from outdial_cli.demo.happenings import Happened, Happenings
@@ -17,13 +18,19 @@ from outdial_cli.demo.watch import Watch
 from outdial_cli.records import TopicReader
 from outdial_cli.report.books import Intake, RunInputs, broken_identities, report_of
 from outdial_cli.report.facts import PATH_TOPICS, RunFacts, gather
+from outdial_cli.report.page import keep, report_page
 from outdial_cli.report.render import render_preflight, render_report
-from outdial_cli.stack.environment import JWKS, RunClock
+from outdial_cli.report.webhooks import TOLD_TOPICS, webhook_books
+from outdial_cli.stack.environment import JWKS, WEBHOOK_SECRET_ENV, RunClock
 from outdial_cli.stack.stack import Stack, StackOptions
 from outdial_contracts.events import CloseOutcome
+from outdial_contracts.identity import trace_id
 from outdial_contracts.topics import TOPICS
 
 DRAIN_SECONDS = 110.0
+WEBHOOK_SECONDS = 30.0
+REPORTS_FOLDER = "reports"
+"""Under the data folder: one report.html per run."""
 SPANS_SECONDS = 1.5
 """Exporters send every 200 ms; the collector needs a moment after the last."""
 
@@ -44,10 +51,14 @@ class Demo:
         self._folder.mkdir(parents=True, exist_ok=True)
         clock = RunClock(start=self._inputs.clock_start, origin_seconds=time.monotonic())
         view = LiveView(self._options.seconds)
-        stack = Stack(StackOptions(data_dir=self._folder, cache_dir=self._options.cache_dir, clock=clock), view.say)
+        reports, cache = self._options.data_dir / REPORTS_FOLDER, self._options.cache_dir
+        options = StackOptions(data_dir=self._folder, cache_dir=cache, clock=clock, reports_dir=reports)
+        stack = Stack(options, view.say)
         try:
             with self._phase("start"):
                 stack.start()
+                stack.start_crm()
+            view.say(f"look at it: {stack.addresses.url('console')}/")
             services = Services(stack.addresses)
             try:
                 self._campaign(stack, services, view)
@@ -70,18 +81,20 @@ class Demo:
             with self._phase("drain"):
                 self._drain(services, watch, view)
                 stack.stop_world()
+        with self._phase("webhooks"):
+            hooks = self._webhooks(stack)
         with self._phase("report"):
             time.sleep(SPANS_SECONDS)
             proof = self._ledger(stack, services)
             facts = self._facts(stack)
-            self._count(facts, intake, window, happened, proof)
+            self._count(facts, intake, window, happened, proof, hooks)
             self._evidence(services, facts)
 
     def _prepare(self, stack: Stack, services: Services) -> tuple[Intake, dict[str, str]]:
         """Publishes documents, loads suppressions, says what would be skipped, imports the leads."""
         inputs, options = self._inputs, self._options
         services.publish_route(with_port(inputs.route, stack.addresses.carrier_sip_port))
-        services.publish_campaign(inputs.campaign)
+        services.publish_campaign(with_webhook(inputs.campaign, stack.crm_url))
         services.suppress(options.suppression)
         trial = services.import_leads(options.leads, inputs.campaign_id, dry_run=True)
         preflight = services.preflight(inputs.campaign, trial["valid"])
@@ -121,6 +134,16 @@ class Demo:
         if not watch.picture.settled:
             view.say(f"something is still open after {DRAIN_SECONDS:.0f} s; the books will say what")
 
+    def _webhooks(self, stack: Stack) -> dict[str, Any]:
+        """Waits until the CRM took all that the topics say, or for too long; the books say which."""
+        deadline = time.monotonic() + WEBHOOK_SECONDS
+        while True:
+            records = TopicReader(stack.bootstrap, stack.topic_prefix).read(TOLD_TOPICS)
+            books = webhook_books(records, stack.crm_log, self._inputs.campaign_id)
+            if not books["missing"] or time.monotonic() > deadline:
+                return books
+            time.sleep(0.5)
+
     def _ledger(self, stack: Stack, services: Services) -> LedgerProof:
         return prove(stack.tool("compliance-gate"), services.ledger_export(), stack.keys_dir / JWKS, self._folder)
 
@@ -130,7 +153,13 @@ class Demo:
         return gather(records, stack.carrier_log, stack.agents_log, stack.spans_log)
 
     def _count(
-        self, facts: RunFacts, intake: Intake, window: tuple[float, float], happened: Happened, proof: LedgerProof
+        self,
+        facts: RunFacts,
+        intake: Intake,
+        window: tuple[float, float],
+        happened: Happened,
+        proof: LedgerProof,
+        hooks: Mapping[str, Any],
     ) -> None:
         inputs = RunInputs(
             intake=intake,
@@ -139,7 +168,10 @@ class Demo:
             kills=tuple(happened.kills),
             origination=window,
             abandon_limit=float(self._inputs.campaign["pacing"]["abandon_limit"]),
-            notes=_notes(facts, happened, proof, opt_out_planned=self._plans("opt_out")),
+            notes={
+                **_notes(facts, happened, proof, opt_out_planned=self._plans("opt_out")),
+                "webhooks": hooks,
+            },
         )
         self.report = report_of(facts, inputs)
         self._facts_seen = facts
@@ -165,10 +197,18 @@ class Demo:
         self.report["broken"] = self.broken
         path = self._folder / "report.json"
         path.write_text(json.dumps(self.report, indent=2, default=str))
+        self._write_page()
         if self._options.json_output:
             print(json.dumps(self.report, default=str))
         else:
             render_report(self.report, self._facts_seen, self._folder)
+
+    def _write_page(self) -> None:
+        """report.html of this run, and a copy among the runs that the console shows."""
+        now, shown = datetime.now(UTC), self.report.get("shown_attempt")
+        page = report_page(self.report, self._facts_seen.spans.get(trace_id(shown), []) if shown else [], now)
+        (self._folder / "report.html").write_text(page, encoding="utf-8")
+        keep(page, self._options.data_dir / REPORTS_FOLDER, now)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -182,6 +222,11 @@ class Demo:
 def with_port(route: Mapping[str, Any], port: int) -> dict[str, Any]:
     """The route with every trunk at the simulated carrier of this run."""
     return {**route, "trunks": [{**trunk, "host": "127.0.0.1", "port": port} for trunk in route["trunks"]]}
+
+
+def with_webhook(campaign: Mapping[str, Any], crm_url: str) -> dict[str, Any]:
+    """The campaign with its outcomes sent to the simulated CRM of this run."""
+    return {**campaign, "webhook": {"url": f"{crm_url}/hook", "secret_env": WEBHOOK_SECRET_ENV}}
 
 
 def _notes(facts: RunFacts, happened: Happened, proof: LedgerProof, *, opt_out_planned: bool) -> dict[str, Any]:

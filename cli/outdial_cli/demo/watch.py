@@ -65,6 +65,7 @@ class Watch:
             "enable.auto.commit": False,
             "isolation.level": "read_committed",
             "fetch.wait.max.ms": 100,
+            "log_level": 0,  # a broker that is away is news for nobody here
         }
         self._thread = threading.Thread(target=self._run, name="outdial-demo-watch", daemon=True)
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from outdial_cli.report.facts import HUMAN_KINDS, Attempt, CarrierCall, Kill, RunFacts
 from outdial_cli.report.figures import agent_utilisation, lines_per_agent, percentiles
 from outdial_cli.report.traces import TraceCheck, check_traces
+from outdial_cli.report.webhooks import webhook_identities
 from outdial_contracts.events import CloseOutcome, DispositionCode, EndClass, ProgressStage
 
 ABANDON_LIMIT = 0.03
@@ -93,6 +94,7 @@ def broken_identities(report: Mapping[str, Any]) -> list[str]:
         "no INVITE while the gate is away": r["invites_while_gate_away"] == 0,
         "dialing goes on after the gate is back": not r["kills"] or r["invites_after_gate_back"] > 0,
         "a queued person who opts out is refused": not r["opt_out"]["planned"] or r["opt_out"]["refused_at_last_look"],
+        **dict(webhook_identities(r["webhooks"])),
     }
     return [name for name, holds in checks.items() if not holds]
 

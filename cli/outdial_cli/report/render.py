@@ -50,9 +50,8 @@ def render_report(report: Mapping[str, Any], facts: RunFacts, folder: Path, cons
     _timeline(out, facts.attempts.get(str(report.get("shown_attempt"))), facts)
     _proofs(out, report)
     _books(out, report)
-    out.print(
-        f"\nreport {folder / 'report.json'}   evidence {folder / 'evidence.json'}", highlight=False, soft_wrap=True
-    )
+    paths = "   ".join(str(folder / name) for name in ("report.json", "report.html", "evidence.json"))
+    out.print(f"\n{paths}", highlight=False, soft_wrap=True)
 
 
 def _pairs(title: str, rows: Mapping[str, Any]) -> Table:
@@ -155,7 +154,13 @@ def _proofs(out: Console, r: Mapping[str, Any]) -> None:
         away = kill["back_at"] - kill["at"]
         out.print(f"{kill['service']} away {away:.1f} s: {r['invites_while_gate_away']} calls meanwhile, "
                   f"{r['invites_after_gate_back']} after it", highlight=False)  # fmt: skip
-    traces = r["traces"]
+    hooks, traces = r["webhooks"], r["traces"]
+    told = ", ".join(f"{n} {topic}" for topic, n in hooks["delivered"].items())
+    out.print(
+        f"webhooks verified by the CRM: {told or 'none'}; {hooks['missing']} missing, {hooks['forged']} forged, "
+        f"{hooks['repeated']} repeated",
+        highlight=False,
+    )
     out.print(
         f"traces: {traces['checked']} checked, {traces['complete']} complete, "
         f"{len(traces['touched_by_a_kill'])} touched by a kill",

@@ -10,7 +10,19 @@ from outdial_cli.stack.layout import Addresses, Secrets, replica_of
 
 WITH_DATABASE = frozenset({"lead-router", "compliance-gate", "disposition", "analytics"})
 TRUNK_PASSWORD_ENV = "OUTDIAL_DEMO_TRUNK_PASSWORD"
+WEBHOOK_SECRET_ENV = "OUTDIAL_WEBHOOK_SECRET"
+LOCAL_RETRY_SECONDS = "1,2,4,8,15,30,60,120,300,600"
+"""Of webhooks: a stack on one machine lives for minutes, not for the days of the default schedule."""
 SIGNING_KEY, JWKS = "signing.jwk", "jwks.json"
+
+PAGE_SOURCES = {
+    "PACER": "pacer",
+    "GATE": "compliance-gate",
+    "DISPOSITION": "disposition",
+    "ANALYTICS": "analytics",
+    "LEAD_ROUTER": "lead-router",
+}
+"""Part of a variable's name -> service."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +47,10 @@ class Settings:
     clock: RunClock
     dsns: Mapping[str, str]
     """service -> DSN with its own role and schema."""
+    collector_url: str = ""
+    """Where traces are looked up; none without."""
+    reports_dir: Path | None = None
+    """Where the console finds report.html files."""
 
 
 def environment_of(process: str, settings: Settings) -> dict[str, str]:
@@ -87,10 +103,30 @@ def _own(service: str, ordinal: int, settings: Settings) -> dict[str, str]:
             "OUTDIAL_PROMPTS_DIR": str(settings.prompts_dir),
             TRUNK_PASSWORD_ENV: secrets.trunk_password,
         },
+        "disposition": {
+            WEBHOOK_SECRET_ENV: secrets.webhook_secret,
+            "OUTDIAL_WEBHOOK_NETWORKS": "127.0.0.0/8,::1/128",
+            "OUTDIAL_WEBHOOK_RETRY_SECONDS": LOCAL_RETRY_SECONDS,
+        },
         "console": {
             "OUTDIAL_AGENT_SECRET": secrets.agent_secret,
             # Each desk's phones sit at a gateway of their own, where there are as many.
             "OUTDIAL_AGENT_SIP_ADDRESS": f"127.0.0.1:{agent_sip_port}",
+            **_pages(settings),
         },
     }
     return own.get(service, {})
+
+
+def _pages(settings: Settings) -> dict[str, str]:
+    """Whom the console's pages ask: every replica, since a team's pacer is only one of them."""
+    ports = settings.addresses.http_ports
+    urls = {
+        f"OUTDIAL_{name}_URL": ",".join(settings.addresses.url(p) for p in ports if replica_of(p)[0] == service)
+        for name, service in PAGE_SOURCES.items()
+    }
+    if settings.collector_url:
+        urls["OUTDIAL_TRACES_URL"] = settings.collector_url
+    if settings.reports_dir is not None:
+        urls["OUTDIAL_REPORTS_DIR"] = str(settings.reports_dir)
+    return urls

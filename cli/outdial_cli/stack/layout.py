@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import secrets
@@ -37,6 +38,8 @@ class Addresses:
     """Gateway process -> [agents', trunks'] SIP port, from the second gateway on."""
     gate_port: int | None = None
     """Where the proxy in front of the gate's replicas listens; None when there is no proxy."""
+    crm_port: int = 0
+    """Where the simulated CRM takes webhooks, once it is started."""
 
     def url(self, service: str) -> str:
         """Base URL of a service's HTTP."""
@@ -70,6 +73,8 @@ class Secrets:
     token_keys: str
     agent_secret: str
     trunk_password: str
+    webhook_secret: str = ""
+    """Standard Webhooks: whsec_ and base64."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +139,7 @@ def new_addresses(
     """Free ports for a new stack."""
     names = process_names(replicas or {})
     gateways = [name for name in names if replica_of(name)[0] == "media-gateway"]
-    tcp = free_ports(2 * len(names) + 2)
+    tcp = free_ports(2 * len(names) + 3)
     udp = free_ports(1 + 2 * len(gateways), socket.SOCK_DGRAM)
     return Addresses(
         http_ports=dict(zip(names, tcp, strict=False)),
@@ -146,20 +151,23 @@ def new_addresses(
         carrier_control_port=tcp[-1],
         more_sip_ports={name: udp[2 * i + 1 : 2 * i + 3] for i, name in enumerate(gateways) if i},
         gate_port=tcp[-2] if gate_proxy else None,
+        crm_port=tcp[-3],
     )
 
 
 def kept_secrets(folder: Path, *, fresh: bool) -> Secrets:
     """The secrets of the stack's data: made at its first start, kept as long as it (token keys are never dropped)."""
     path = folder / SECRETS_FILE
-    if path.exists() and not fresh:
-        return Secrets(**json.loads(path.read_text()))
+    kept = json.loads(path.read_text()) if path.exists() and not fresh else {}
     made = Secrets(
         token_keys=f"1:{secrets.token_hex(32)}",
         agent_secret=secrets.token_hex(32),
         trunk_password=secrets.token_hex(12),
+        webhook_secret=f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}",
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(asdict(made)))
-    return made
+    whole = Secrets(**{**asdict(made), **kept})
+    if asdict(whole) != kept:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(asdict(whole)))
+    return whole

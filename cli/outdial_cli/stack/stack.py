@@ -23,7 +23,15 @@ from outdial_cli.embedded.process import Child, ChildSpec, accepts, answers
 from outdial_cli.embedded.supervisor import ChildEvent, RestartPolicy, Supervised, Supervisor
 from outdial_cli.embedded.topics import TopicSpec, create_topics
 from outdial_cli.embedded.world import EmbeddedInfra, Infra, Phase, PhaseState, infra_for
-from outdial_cli.stack.environment import JWKS, WITH_DATABASE, RunClock, Settings, clock_variables, environment_of
+from outdial_cli.stack.environment import (
+    JWKS,
+    WEBHOOK_SECRET_ENV,
+    WITH_DATABASE,
+    RunClock,
+    Settings,
+    clock_variables,
+    environment_of,
+)
 from outdial_cli.stack.layout import (
     SERVICES,
     Addresses,
@@ -53,6 +61,8 @@ class StackOptions:
     cache_dir: Path
     """Shared by all stacks: jars, AOT cache."""
     clock: RunClock = field(default_factory=RunClock)
+    reports_dir: Path | None = None
+    """Of report.html files, for the console's page."""
     topic_prefix: str = ""
     prompts_dir: Path = PROMPTS
     carrier_sip_port: int | None = None
@@ -74,6 +84,7 @@ class Stack:
         self._infra: Infra = infra_for(config, self._on_phase, fresh=options.fresh)
         self._children: dict[str, Child] = {}
         self._world: dict[str, Child] = {}
+        self._crm: Child | None = None
         self._stopping = threading.Event()
         self._supervisor: Supervisor | None = None
         self.addresses: Addresses = new_addresses(replicas=options.replicas, gate_proxy=options.gate_proxy)
@@ -113,6 +124,16 @@ class Stack:
         return self._options.data_dir / "agents.jsonl"
 
     @property
+    def crm_log(self) -> Path:
+        """What webhooks the simulated CRM took."""
+        return self._options.data_dir / "crm.jsonl"
+
+    @property
+    def crm_url(self) -> str:
+        """Base URL of the simulated CRM."""
+        return f"http://127.0.0.1:{self.addresses.crm_port}"
+
+    @property
     def spans_log(self) -> Path:
         """Every span that was collected."""
         return self._options.data_dir / "traces.jsonl"
@@ -120,7 +141,7 @@ class Stack:
     def start(self) -> None:
         """Infrastructure, topics, keys, then all services at once; returns when every one is ready."""
         self._infra.start()
-        for log in (self.carrier_log, self.agents_log):
+        for log in (self.carrier_log, self.agents_log, self.crm_log):
             log.unlink(missing_ok=True)
         create_topics(self.bootstrap, topic_specs(), self.topic_prefix)
         self._make_keys()
@@ -155,6 +176,14 @@ class Stack:
         for child in self._world.values():
             child.start()
 
+    def start_crm(self) -> None:
+        """The simulated CRM, which takes webhooks until the stack stops; harmless when it runs."""
+        if self._crm is not None:
+            return
+        port = ("--port", str(self.addresses.crm_port), "--log", str(self.crm_log))
+        self._crm = Child(self._sim_spec("crm", ("crm", "receive", *port), f"{self.crm_url}/healthz"))
+        self._crm.start()
+
     def stop_world(self) -> None:
         """Agents sign out, then the carrier hangs up."""
         for name in reversed(list(self._world)):
@@ -167,12 +196,19 @@ class Stack:
         with ThreadPoolExecutor(max(1, len(self._children))) as pool:
             list(pool.map(lambda child: child.stop(), self._children.values()))
         self._children.clear()
+        if self._crm is not None:
+            self._crm.stop()
         self._infra.stop()
 
     @property
     def process_names(self) -> tuple[str, ...]:
         """Every process of the services, replicas included."""
         return process_names(self._options.replicas)
+
+    @property
+    def node_names(self) -> tuple[str, ...]:
+        """Broker and database where they are this stack's own processes, else nothing."""
+        return tuple(node.name for node in self._nodes())
 
     @contextmanager
     def supervised(self, on_event: Callable[[ChildEvent], None] | None = None) -> Iterator[None]:
@@ -282,6 +318,8 @@ class Stack:
             prompts_dir=self._options.prompts_dir.resolve(),
             clock=self._options.clock,
             dsns={name: self._infra.dsn(name) for name in SERVICES if name in WITH_DATABASE},
+            collector_url=self._infra.collector_url,
+            reports_dir=self._options.reports_dir.resolve() if self._options.reports_dir else None,
         )
 
     def _nodes(self) -> Sequence[KafkaNode | PostgresNode]:
@@ -318,7 +356,7 @@ class Stack:
             name=name,
             command=(str(self.tool("outdial-sim")), *arguments),
             log_path=self.logs_dir / f"{name}.log",
-            env=child_environment(trunk),
+            env=child_environment({**trunk, WEBHOOK_SECRET_ENV: self.secrets.webhook_secret}),
             ready=ready,
             stop_timeout_seconds=DRAIN_SECONDS,
             pid_file=self._options.data_dir / "pids" / f"{name}.pid",

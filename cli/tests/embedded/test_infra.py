@@ -20,6 +20,7 @@ from outdial_cli.embedded.jars import fetch
 from outdial_cli.embedded.kafka import KafkaNode
 from outdial_cli.embedded.leftovers import DataDirInUse
 from outdial_cli.embedded.postgres import SqlFailed, run_sql
+from outdial_cli.embedded.supervisor import ChildEvent, ChildState, RestartPolicy, Supervisor
 from outdial_cli.embedded.topics import TopicMismatch, TopicSpec, create_topics
 from outdial_cli.embedded.world import EmbeddedInfra, Phase, PhaseState
 
@@ -119,6 +120,43 @@ def test_killed_postgres_keeps_what_was_committed(infra: EmbeddedInfra) -> None:
         run_sql(dsn, "SELECT 1")
     infra.postgres.start()
     assert run_sql(dsn, "SELECT id FROM kept") == "7"
+
+
+def test_paused_postgres_stands_still_with_every_process_of_its_own(infra: EmbeddedInfra) -> None:
+    assert infra.postgres.pid is not None
+    infra.postgres.send_signal(signal.SIGSTOP)
+    try:
+        children = Path(f"/proc/{infra.postgres.pid}/task/{infra.postgres.pid}/children").read_text().split()
+        assert len(children) >= 3
+        deadline = time.monotonic() + 10
+        # A backend whose client has just left may be a zombie (Z) that only the postmaster could bury.
+        while not {_state(pid) for pid in (str(infra.postgres.pid), *children)} <= {"T", "Z"}:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        infra.postgres.send_signal(signal.SIGCONT)
+    assert run_sql(infra.postgres.admin_dsn(), "SELECT 1") == "1"
+
+
+def test_supervised_broker_and_database_come_back_by_themselves(infra: EmbeddedInfra) -> None:
+    events: list[ChildEvent] = []
+    supervisor = Supervisor([infra.kafka, infra.postgres], on_event=events.append, restart=RestartPolicy(most=None))
+    supervisor.adopt()
+    try:
+        for node in (infra.kafka, infra.postgres):
+            node.send_signal(signal.SIGKILL)
+        deadline = time.monotonic() + 90
+        while len([event for event in events if event.state is ChildState.READY]) < 2:
+            assert time.monotonic() < deadline, events
+            time.sleep(0.1)
+    finally:
+        supervisor.let_go()
+    assert infra.kafka.answers()
+    assert infra.postgres.answers()
+
+
+def _state(pid: str) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_second_run_on_the_same_folder_is_refused(infra: EmbeddedInfra, cache_dir: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,71 @@ def test_sigterm_unwinds_like_an_exit_and_stops_the_children(tmp_path: Path) -> 
         run()
     assert left.value.code == 143
     assert not one.running
+
+
+def test_restarts_wait_longer_each_time_and_begin_anew_after_a_good_while(tmp_path: Path) -> None:
+    at: list[float] = []
+    policy = RestartPolicy(most=None, delay_seconds=0.2, longest_delay_seconds=0.4)
+    one = child(tmp_path, "a", "raise SystemExit(7)")
+
+    def on_event(event: ChildEvent) -> None:
+        if event.state is ChildState.STARTING:
+            at.append(time.monotonic())
+
+    with Supervisor([one], on_event=on_event, restart=policy):
+        deadline = time.monotonic() + 20
+        while len(at) < 5 and time.monotonic() < deadline:
+            time.sleep(0.02)
+    waits = [later - earlier for earlier, later in pairwise(at[:5])]
+    assert len(waits) == 4
+    assert waits[0] >= 0.2
+    assert all(wait >= 0.4 for wait in waits[1:])
+
+
+def test_one_that_takes_long_to_start_again_does_not_hold_up_another(tmp_path: Path) -> None:
+    events: list[ChildEvent] = []
+    gate = threading.Event()
+    slow, quick = child(tmp_path, "slow", ready=lambda: slow.pid == first or gate.is_set()), child(tmp_path, "quick")
+    for one in (slow, quick):
+        one.spawn()
+    first = slow.pid
+    supervisor = Supervisor([slow, quick], on_event=events.append, restart=RestartPolicy(delay_seconds=0.0))
+    supervisor.adopt()
+    try:
+        slow.send_signal(signal.SIGKILL)
+        wait_for(events, ChildState.EXITED, 1)
+        quick.send_signal(signal.SIGKILL)
+        (ready,) = wait_for(events, ChildState.READY, 1)
+        assert ready.name == "quick"
+    finally:
+        gate.set()
+        supervisor.stop()
+
+
+def test_adopted_child_is_kept_up_until_it_is_let_go(tmp_path: Path) -> None:
+    events: list[ChildEvent] = []
+    one = child(tmp_path, "a")
+    one.start()
+    supervisor = Supervisor([one], on_event=events.append, restart=RestartPolicy(delay_seconds=0.0))
+    supervisor.adopt()
+    try:
+        one.send_signal(signal.SIGKILL)
+        wait_for(events, ChildState.READY, 1)
+        supervisor.let_go()
+        one.send_signal(signal.SIGKILL)
+        time.sleep(0.5)
+        assert not one.running
+    finally:
+        supervisor.stop()
+
+
+def test_held_child_stays_down_until_it_is_expected_up(tmp_path: Path) -> None:
+    events: list[ChildEvent] = []
+    policy = RestartPolicy(most=None, delay_seconds=0.0)
+    with Supervisor([child(tmp_path, "a")], on_event=events.append, restart=policy) as supervisor:
+        supervisor.expect_down("a").kill()
+        time.sleep(0.4)
+        assert not supervisor.children["a"].running
+        supervisor.expect_up("a")
+        wait_for(events, ChildState.READY, 2)
+        assert supervisor.children["a"].running

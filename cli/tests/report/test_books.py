@@ -10,6 +10,7 @@ from outdial_cli.report.books import broken_identities
 from outdial_cli.report.facts import carrier_calls
 from outdial_cli.report.figures import agent_utilisation, lines_per_agent, percentiles
 
+HOOKS = {"missing": 0, "unexpected": 0, "taken_twice": 0, "forged": 0}
 BALANCED: dict[str, Any] = {
     "rows": 12,
     "leads": 10,
@@ -39,6 +40,7 @@ BALANCED: dict[str, Any] = {
     "invites_after_gate_back": 3,
     "kills": [{"service": "compliance-gate"}],
     "opt_out": {"planned": True, "attempt_id": "b", "refused_at_last_look": True},
+    "webhooks": HOOKS,
 }
 
 
@@ -72,6 +74,10 @@ def test_balanced_books_break_nothing() -> None:
             {"opt_out": {"planned": True, "attempt_id": None, "refused_at_last_look": False}},
             "a queued person who opts out is refused",
         ),
+        ({"webhooks": {**HOOKS, "missing": 1}}, "every disposition and lead state reached the CRM, verified"),
+        ({"webhooks": {**HOOKS, "unexpected": 1}}, "the CRM was told nothing that did not happen"),
+        ({"webhooks": {**HOOKS, "taken_twice": 1}}, "the CRM took each webhook once"),
+        ({"webhooks": {**HOOKS, "forged": 1}}, "no webhook was forged"),
     ],
 )
 def test_each_broken_identity_is_named(change: dict[str, Any], named: str) -> None:

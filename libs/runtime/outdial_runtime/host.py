@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from outdial_contracts.topics import TOPICS
@@ -20,10 +20,10 @@ from outdial_runtime.metrics import Metrics
 from outdial_runtime.requests import Requests
 from outdial_runtime.schedule import LONGEST_POLL_SECONDS
 from outdial_runtime.service import GrpcMethod, HttpRoute, Read, Service, SocketRoute, Subscription, Tick
+from outdial_runtime.socket_routes import SocketRoutes
 from outdial_runtime.spans import Spans
 from outdial_runtime.surroundings import Surroundings
 from outdial_runtime.toolkit import ServiceToolkit
-from outdial_runtime.websocket_server import socket_protocol
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -42,13 +42,14 @@ class Host:
         chance: Chance,
         spans: Spans,
         longest_poll_seconds: float = LONGEST_POLL_SECONDS,
+        metrics: Metrics | None = None,
     ) -> None:
         self._service = service
         self._config = config
         self._broker = broker
         self._chance = chance
         self._longest_poll_seconds = longest_poll_seconds
-        self._around = Surroundings(service=service.name, clock=clock, spans=spans, metrics=Metrics())
+        self._around = Surroundings(service=service.name, clock=clock, spans=spans, metrics=metrics or Metrics())
         self._crew = _Crew()
         self._loops: dict[Read, Loop] = {}
         self.metrics = self._around.metrics
@@ -168,8 +169,7 @@ class Host:
 
     async def _work_and_drain(self, deps: Any, toolkit: ServiceToolkit, servers: _Servers, stop: asyncio.Event) -> None:
         running = []
-        for table in toolkit.tables:
-            self._crew.start(table.run())
+        relays = [self._crew.start(table.run()) for table in toolkit.tables]
         whole = self._loops.get(Read.WHOLE)
         if whole is not None:
             running.append(self._crew.start(whole.run(deps)))
@@ -187,6 +187,8 @@ class Host:
         await self._crew.until(_all(running))
         for table in toolkit.tables:
             await self._crew.until(table.drain())
+        # Before the service closes the pool that they relay from.
+        await self._crew.end(relays)
         await self._crew.until(toolkit.outbox.flush())
 
     async def _start_servers(self) -> _Servers:
@@ -197,10 +199,10 @@ class Host:
             servers.grpc, self.grpc_port = await start_grpc(methods, self.requests, host, self._config.grpc_port)
         if self._config.http_port is not None:
             routes = [r for r in self._service.requests if isinstance(r, HttpRoute)]
-            app = application(routes, lambda: self.requests, self.health, self.metrics)
-            sockets = [r for r in self._service.requests if isinstance(r, SocketRoute)]
-            upgraded = socket_protocol(sockets, lambda: self.requests) if sockets else None
-            servers.http = HttpServer(app, host, self._config.http_port, upgraded)
+            told = [r for r in self._service.requests if isinstance(r, SocketRoute)]
+            sockets = SocketRoutes(told, lambda: self.requests) if told else None
+            app = application(routes, lambda: self.requests, self.health, self.metrics, sockets)
+            servers.http = HttpServer(app, host, self._config.http_port, sockets)
             self.http_port = servers.http.port
             servers.http_task = self._crew.start(servers.http.run())
         return servers
@@ -254,12 +256,16 @@ class _Crew:
         self._raise_failure()
         return waited.result()
 
+    async def end(self, tasks: Collection[asyncio.Task[Any]]) -> None:
+        """Cancels these and waits for them."""
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     async def disband(self) -> None:
         """Cancels what still runs and waits for it."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self.end(self._tasks)
 
     def _raise_failure(self) -> None:
         for task in self._tasks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -15,17 +14,30 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from outdial_runtime.health import Health
+from outdial_runtime.http_terms import call_of, response_of
 from outdial_runtime.metrics import CONTENT_TYPE, Metrics
-from outdial_runtime.requests import HttpCall, Requests, body_of, problem
-from outdial_runtime.service import HttpReply, HttpRoute
+from outdial_runtime.requests import Requests, problem
+from outdial_runtime.service import HttpRoute
+from outdial_runtime.socket_routes import SocketRoutes
 
 Endpoint = Callable[[StarletteRequest], Awaitable[Response]]
+LONGEST_MESSAGE_BYTES = 65_536
+"""Of a socket's client, who has nothing to say."""
+PING_SECONDS = 20.0
+"""Between two pings of a socket, and how long its client may take to answer one."""
 
 
 class HttpServer:
     """uvicorn on a socket of ours; signals stay with the runtime."""
 
-    def __init__(self, app: Starlette, host: str, port: int, sockets: type[asyncio.Protocol] | None = None) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        host: str,
+        port: int,
+        sockets: SocketRoutes | None = None,
+        ping_seconds: float = PING_SECONDS,
+    ) -> None:
         self._socket = _listen(host, port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
@@ -33,10 +45,14 @@ class HttpServer:
             log_config=None,
             access_log=False,
             lifespan="off",
-            ws=sockets or "none",
+            ws="websockets-sansio" if sockets else "none",
+            ws_max_size=LONGEST_MESSAGE_BYTES,
+            ws_per_message_deflate=False,
+            ws_ping_interval=ping_seconds,
+            ws_ping_timeout=ping_seconds,
             timeout_graceful_shutdown=2,
         )
-        self._server = _Server(config)
+        self._server = _Server(config, sockets)
 
     async def run(self) -> None:
         """Serves until `stop`."""
@@ -51,13 +67,27 @@ class HttpServer:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, sockets: SocketRoutes | None) -> None:
+        super().__init__(config)
+        self._sockets = sockets
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn would close them with 1012, service restart, which a scaled-down replica does not do.
+        if self._sockets is not None:
+            await self._sockets.drain()
+        await super().shutdown(sockets)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
 def application(
-    routes: Sequence[HttpRoute], requests: Callable[[], Requests | None], health: Health, metrics: Metrics
+    routes: Sequence[HttpRoute],
+    requests: Callable[[], Requests | None],
+    health: Health,
+    metrics: Metrics,
+    sockets: SocketRoutes | None = None,
 ) -> Starlette:
     """The service's routes beside /healthz, /readyz and /metrics; `requests` is None until deps are built."""
     own = [
@@ -66,28 +96,19 @@ def application(
         Route("/metrics", _metrics(metrics)),
     ]
     served = [Route(r.path, _endpoint(r, requests), methods=[r.method]) for r in routes]
-    return Starlette(routes=own + served, exception_handlers={HTTPException: _http_exception})
+    live = sockets.starlette if sockets is not None else []
+    return Starlette(routes=[*own, *served, *live], exception_handlers={HTTPException: _http_exception})
 
 
 def _endpoint(route: HttpRoute, requests: Callable[[], Requests | None]) -> Endpoint:
     async def endpoint(request: StarletteRequest) -> Response:
         answering = requests()
         if answering is None:
-            return _response(problem(503, "Service Unavailable", "the service is starting"))
-        call = HttpCall(
-            body=await request.body(),
-            path={name: str(value) for name, value in request.path_params.items()},
-            query=dict(request.query_params),
-            headers=dict(request.headers),
-        )
-        return _response(await answering.http(route, call))
+            return response_of(problem(503, "Service Unavailable", "the service is starting"))
+        call = call_of(request, await request.body())
+        return response_of(await answering.http(route, call))
 
     return endpoint
-
-
-def _response(reply: HttpReply) -> Response:
-    media_type = reply.content_type if reply.body else None
-    return Response(body_of(reply), status_code=reply.status, media_type=media_type, headers=dict(reply.headers))
 
 
 def _text(say: Callable[[], tuple[int, str]]) -> Endpoint:
@@ -108,7 +129,7 @@ def _metrics(metrics: Metrics) -> Endpoint:
 async def _http_exception(request: StarletteRequest, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else "error"
-    return _response(problem(status, detail, f"{request.method} is not served here"))
+    return response_of(problem(status, detail, f"{request.method} is not served here"))
 
 
 def _listen(host: str, port: int) -> socket.socket:

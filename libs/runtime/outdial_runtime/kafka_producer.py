@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka import Producer as ConfluentProducer
 
+from outdial_runtime.bounded_calls import BoundedCalls, CallHangs
 from outdial_runtime.broker import BrokerError, CommitRejected, Consumer, Fenced, Offsets, Record
 from outdial_runtime.kafka_consumer import KafkaConsumer, common_settings
 
-DELIVERY_TIMEOUT_MS = 30000
+DELIVERY_TIMEOUT_MS = 120000
+"""How long a broker may be away before whoever waits for it ends; a gateway's calls live on meanwhile."""
 TRANSACTION_TIMEOUT_MS = 10000
 INIT_SECONDS = 30.0
 TRANSACTION_SECONDS = 10.0
-"""After a broker crash a commit may hang; longer than its own time-out no transaction lives: stop and start anew."""
+"""Longer than its own time-out no transaction lives: stop and start anew."""
+HANGING_SECONDS = 3.0
+"""On top, for librdkafka may forget a time-out after a broker crash (seen in send_offsets_to_transaction)."""
 QUEUE_FULL_SECONDS = 0.005
 
 
@@ -121,10 +124,10 @@ class KafkaTransactions:
         }
         self._producer = KafkaProducer(bootstrap, prefix, settings)
         self._client = self._producer.client
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kafka-transaction")
+        self._calls = BoundedCalls("kafka-transaction")
 
     async def start(self) -> None:
-        await self._call(lambda: self._client.init_transactions(INIT_SECONDS))
+        await self._call(lambda: self._client.init_transactions(INIT_SECONDS), INIT_SECONDS)
 
     async def begin(self) -> None:
         await self._call(self._client.begin_transaction)
@@ -145,12 +148,14 @@ class KafkaTransactions:
         await self._call(lambda: self._client.abort_transaction(TRANSACTION_SECONDS))
 
     async def close(self) -> None:
+        self._calls.close()
         await self._producer.close()
-        self._thread.shutdown(wait=False)
 
-    async def _call(self, call: Callable[[], Any]) -> None:
+    async def _call(self, call: Callable[[], Any], seconds: float = TRANSACTION_SECONDS) -> None:
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, call)
+            await self._calls.run(call, seconds + HANGING_SECONDS)
+        except CallHangs as error:
+            raise BrokerError(f"transaction: a call hangs longer than its {seconds:g} s") from error
         except KafkaException as error:
             raise _transaction_error(error.args[0]) from error
 

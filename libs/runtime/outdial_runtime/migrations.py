@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 RUNTIME_MIGRATIONS = Path(__file__).parent / "sql"
 TABLE = """CREATE TABLE IF NOT EXISTS schema_migrations (
     owner text NOT NULL, name text NOT NULL, PRIMARY KEY (owner, name))"""
@@ -22,6 +24,17 @@ async def migrate(pool: Any, folder: Path) -> None:
         folder: holds NNNN_name.sql.
     """
     await _migrate(pool, {"runtime": RUNTIME_MIGRATIONS, "service": folder})
+
+
+async def migrate_database(dsn: str, folder: Path) -> None:
+    """What `<service> migrate` does: `migrate` on a connection of its own, and nothing else of the service is opened.
+
+    Args:
+        dsn: of the service's role, as in its configuration.
+        folder: as in `migrate`.
+    """
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=1) as pool:
+        await migrate(pool, folder)
 
 
 async def migrate_runtime(pool: Any) -> None:

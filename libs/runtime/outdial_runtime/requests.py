@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.trace import SpanKind
 
@@ -89,25 +89,37 @@ class Requests:
             return problem(500, "Internal Server Error", "the request failed; the service's log says where")
 
     def socket(self, route: SocketRoute, call: HttpCall) -> AsyncIterator[str]:
-        """What to say, from now until the caller closes it. No span: it may last a day.
+        """What to say, from now until the caller closes it. The span is the handshake's: a socket may last a day.
 
         Raises:
             NotReady: before the service caught up.
         """
         name = f"SOCKET {route.path}"
-        if not self._open_for_work():
-            self._around.metrics.requests.labels(name, "NOT_READY").inc()
-            raise NotReady(name)
-        self._around.metrics.requests.labels(name, "101").inc()
-        request = Request(
-            message=b"",
-            now=self._now,
-            cause=self._chance.token(),
-            path=dict(call.path),
-            query=dict(call.query),
-            headers=dict(call.headers),
-        )
-        return route.handler(request, self._deps)
+        with self._observed(name, call.headers.get("traceparent"), call.path.get("attempt_id")) as finish:
+            if not self._open_for_work():
+                raise NotReady(name)
+            request = Request(
+                message=b"",
+                now=self._now,
+                cause=self._chance.token(),
+                path=dict(call.path),
+                query=dict(call.query),
+                headers=dict(call.headers),
+            )
+            words = route.handler(request, self._deps)
+            finish("101")
+        return self._told(name, words)
+
+    async def _told(self, name: str, words: AsyncIterator[str]) -> AsyncIterator[str]:
+        """A handler that fails after the handshake counts as a failed request too."""
+        try:
+            async with aclosing(cast(Any, words)):
+                async for text in words:
+                    yield text
+        except Exception as error:
+            log.error("request failed", extra={"request": name, "error": where(error)})
+            self._around.metrics.requests.labels(name, "ERROR").inc()
+            raise
 
     @property
     def _now(self) -> Any:

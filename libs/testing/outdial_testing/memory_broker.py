@@ -106,10 +106,10 @@ class MemoryBroker:
 
     def append(self, records: Sequence[Record], transaction: Transaction | None = None) -> list[int]:
         """Stores records and wakes the consumers of their topics, of an open transaction's at its end."""
-        now_ms = int(self.clock.now().timestamp() * 1000)
+        now = self.clock.now()
         offsets = []
         for record in records:
-            message = self.log.append(record, now_ms, transaction)
+            message = self.log.append(record, now, transaction)
             offsets.append(message.offset)
             if transaction is None:
                 self.arrived(message.source, message.offset + 1)
@@ -247,6 +247,15 @@ class MemoryConsumer:
         """The group does without it: it closed, or was silent for too long."""
         self._group.leave(self.member)
         self._broker.closed(self)
+
+    def rejoin(self) -> frozenset[TopicPartition]:
+        """Joins anew after it was evicted; returns what it lost meanwhile."""
+        lost = frozenset(self._positions)
+        self._positions.clear()
+        self._paused.clear()
+        self._group.join(self.member, self.reading.topics)
+        self._broker.opened(self)
+        return lost
 
     @property
     def rebalance_ahead(self) -> bool:

@@ -6,6 +6,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from outdial_contracts.topics import TOPICS
@@ -35,6 +36,7 @@ class Stored:
     """A record of a partition; `seq` counts over all partitions."""
 
     seq: int
+    at: datetime
     message: Message
     transaction: Transaction | None
 
@@ -76,7 +78,11 @@ class MemoryLog:
         """Partitions of each topic."""
         return {topic: len(partitions) for topic, partitions in self._partitions.items()}
 
-    def append(self, record: Record, timestamp_ms: int, transaction: Transaction | None = None) -> Message:
+    def next_seq(self) -> int:
+        """For whoever orders other things among the records."""
+        return next(self._seq)
+
+    def append(self, record: Record, now: datetime, transaction: Transaction | None = None) -> Message:
         """Stores a record and returns it with its place."""
         if record.topic not in self._partitions:
             raise BrokerError(f"topic {record.topic} does not exist")
@@ -91,12 +97,12 @@ class MemoryLog:
             topic=record.topic,
             partition=number,
             offset=len(partitions[number].stored),
-            timestamp_ms=timestamp_ms,
+            timestamp_ms=int(now.timestamp() * 1000),
             key=record.key,
             value=record.value,
             headers=tuple(record.headers),
         )
-        partitions[number].add(Stored(next(self._seq), message, transaction))
+        partitions[number].add(Stored(next(self._seq), now, message, transaction))
         return message
 
     def read(
@@ -117,6 +123,11 @@ class MemoryLog:
     def end(self, source: TopicPartition) -> int:
         """The last stable offset: where a read_committed reader has to stop."""
         return self._partitions[source.topic][source.partition].end
+
+    def newest(self, source: TopicPartition) -> datetime:
+        """When the newest record came; the epoch where there is none."""
+        stored = self._partitions[source.topic][source.partition].stored
+        return stored[-1].at if stored else datetime.fromtimestamp(0, UTC)
 
     def messages(self, topic: str) -> list[Message]:
         """Every committed message of a topic, partition by partition."""

@@ -144,6 +144,49 @@ async def test_fault_of_a_handler_reaches_the_test_once() -> None:
             await runtime.advance(1.0)
 
 
+class ClosablePool:
+    """A pool with an empty outbox table; whoever asks it after its end gets asyncpg's error."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[ClosablePool]:
+        if self.closed:
+            raise RuntimeError("pool is closed")
+        yield self
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        yield
+
+    async def execute(self, *_: Any) -> None:
+        return None
+
+    async def fetch(self, *_: Any) -> list[Any]:
+        return []
+
+    async def fetchval(self, *_: Any) -> bool:
+        return False
+
+
+async def test_drained_service_ends_without_fault_although_its_pool_takes_time_to_close() -> None:
+    @asynccontextmanager
+    async def with_pool(toolkit: Toolkit) -> AsyncIterator[ClosablePool]:
+        pool = ClosablePool()
+        toolkit.table_outbox(pool)
+        yield pool
+        pool.closed = True
+        await asyncio.sleep(0.2)
+
+    async with run_in_memory(Service(name="s", build=with_pool, ticks=(Tick(handler=_nothing, every_seconds=1.0),))):
+        await asyncio.sleep(0.1)
+
+
+async def _nothing(tick: TickInput, deps: Any) -> Outcome:
+    return NOTHING
+
+
 def test_virtual_clock_and_seeded_chance_repeat_themselves() -> None:
     clock = VirtualClock()
     clock.advance(90)

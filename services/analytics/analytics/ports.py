@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from analytics.domain.facts import AttemptFact
+from analytics.domain.windows import Contribution, WindowState
 
 
 class Facts(Protocol):
@@ -29,7 +30,40 @@ class Facts(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Share:
+    """Which slices are meant: those of one partition's owner, so that one replica issues a window at a time."""
+
+    index: int
+    of: int
+
+
+class Windows(Protocol):
+    """The latest word on each attempt and the windows that are their sums, kept as one."""
+
+    async def put(self, contribution: Contribution, now: datetime) -> bool:
+        """Keeps it and changes its windows in one transaction; False when it is no later word than the known one."""
+
+    async def unissued(self, share: Share, limit: int) -> list[WindowState]:
+        """Windows that changed since they were issued, the longest waiting first."""
+
+    async def mark_issued(self, states: Sequence[WindowState]) -> None:
+        """Kafka has these revisions; a greater one stays unissued."""
+
+    async def waiting_since(self) -> datetime | None:
+        """The oldest change that is not issued."""
+
+    async def of_campaign(self, campaign_id: str, seconds: int, since: datetime, limit: int) -> list[WindowState]:
+        """The newest `limit` windows of one size that start at or after `since`, in order of start and hour."""
+
+    async def forget(self, before: datetime) -> None:
+        """Deletes attempts that began and windows that started before."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Deps:
     """Given to every handler."""
 
     facts: Facts
+    windows: Windows
+    issuing: dict[int, Sequence[WindowState]] = field(default_factory=dict)
+    """Partition -> what its last tick published: acknowledged once the next tick comes."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
-from analytics.adapters.memory import MemoryFacts
+from analytics.adapters.memory import MemoryFacts, MemoryWindows
 from analytics.adapters.postgres import PostgresFacts
+from analytics.adapters.postgres_windows import PostgresWindows
 from analytics.app import MIGRATIONS, SUBSCRIPTIONS
-from analytics.ports import Deps, Facts
+from analytics.ports import Deps, Facts, Windows
 from outdial_contracts import events as ev
 from outdial_contracts.base import Event
 from outdial_runtime.migrations import migrate
@@ -79,6 +80,33 @@ def disposed() -> Callable[..., ev.CallDisposition]:
 
 
 @pytest.fixture(scope="session")
+def ended() -> Callable[..., ev.CallEnded]:
+    """Makes the end of attempt `number`'s call, 30 s after 15:00, not answered; anything may be changed."""
+
+    def make(number: int = 1, zone: str | None = "America/New_York", **changes: Any) -> ev.CallEnded:
+        event = ev.CallEnded(
+            **head(number, zone),
+            leg_no=1,
+            gateway_id="gateway-0",
+            boot_id="b",
+            lease_id="l",
+            dialled=True,
+            end_class=ev.EndClass.NO_ANSWER,
+            fault=ev.Fault.CALLEE,
+            hung_up_by=ev.Fault.US,
+            safe_harbour_played=False,
+            invited_at=NOW,
+            ended_at=NOW + timedelta(seconds=30),
+            packets_received=0,
+            packets_lost=0,
+            jitter_ms=0.0,
+        )
+        return replace(event, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def closed() -> Callable[..., ev.ClearanceClosed]:
     """Makes the closing of offer `number`."""
 
@@ -111,7 +139,7 @@ def blocked() -> Callable[[int], ev.ComplianceBlocked]:
 def take() -> Callable[[Event, Any], Any]:
     """Handles an event over a fact store."""
 
-    async def handle(event: Event, facts: Any) -> Outcome:
+    async def handle(event: Event, facts: Any, windows: Windows | None = None) -> Outcome:
         message = Received(
             event=event,
             cause=uuid.uuid4().hex,
@@ -122,7 +150,7 @@ def take() -> Callable[[Event, Any], Any]:
             offset=0,
             raw=b"",
         )
-        return await SUBSCRIPTIONS[type(event)].handler(message, Deps(facts=facts))
+        return await SUBSCRIPTIONS[type(event)].handler(message, Deps(facts=facts, windows=windows or MemoryWindows()))
 
     return handle
 
@@ -148,3 +176,9 @@ async def pool(postgres_dsn: str) -> AsyncIterator[asyncpg.Pool]:
 def facts(request: pytest.FixtureRequest) -> Facts:
     """Both stores, under the same tests."""
     return MemoryFacts() if request.param == "memory" else PostgresFacts(request.getfixturevalue("pool"))
+
+
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.stack)])
+def windows(request: pytest.FixtureRequest) -> Windows:
+    """Both stores, under the same tests."""
+    return MemoryWindows() if request.param == "memory" else PostgresWindows(request.getfixturevalue("pool"))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics.adapters.memory import MemoryWindows
 from analytics.app import SUBSCRIPTIONS
 from analytics.config import Config, ConfigError
 from analytics.domain.facts import SAME, AttemptFact, connect_rate_by_local_hour, fact_of
@@ -33,11 +34,11 @@ def test_an_absent_variable_is_named() -> None:
 async def test_the_newest_revision_wins_in_any_order(
     new_facts: Make, disposed: Make, take: Make, revisions: list[int]
 ) -> None:
-    facts = new_facts()
+    facts, windows = new_facts(), MemoryWindows()
     codes = {1: DispositionCode.UNKNOWN, 2: DispositionCode.CONNECTED, 3: DispositionCode.INTERESTED}
     kept = 0
     for revision in revisions:
-        outcome = await take(disposed(revision=revision, code=codes[revision]), facts)
+        outcome = await take(disposed(revision=revision, code=codes[revision]), facts, windows)
         assert outcome == (NOTHING if revision > kept else Drop("OLDER_REVISION"))
         kept = max(kept, revision)
     [fact] = facts.facts.values()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from analytics.domain.totals import totals_since
-from analytics.handlers import on_get_totals
+from analytics.handlers.facts import on_get_totals
 from outdial_runtime.service import Request
 
 MIDNIGHT = datetime(2026, 11, 17, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from importlib import resources
@@ -13,20 +13,24 @@ import asyncpg
 
 from compliance_gate.adapters.list_store import ListFolder
 from compliance_gate.adapters.postgres import PostgresStore
+from compliance_gate.adapters.restored import say_restored
 from compliance_gate.adapters.rule_pack import LAW, load_rule_pack, pin_time_zones, shipped
 from compliance_gate.adapters.signing import Ed25519Signer
 from compliance_gate.cli.terms import Tools
 from compliance_gate.config import Config
 from compliance_gate.domain.ledger import Chain, Frontier
 from compliance_gate.domain.live import LiveBook
+from compliance_gate.domain.restore import RestoreLock
+from compliance_gate.domain.rules import RulePack
 from compliance_gate.handlers import http, ledger, offers
 from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed
 from compliance_gate.handlers.dispositions import on_call_disposition
-from compliance_gate.handlers.failing import not_ready, retried, unavailable
+from compliance_gate.handlers.failing import not_ready, rechecked, retried, unavailable, unless_locked
 from compliance_gate.handlers.preflight import post_preflight
 from compliance_gate.handlers.redeem import redeem
+from compliance_gate.handlers.restoring import lost_chains, not_ready_because, record_lost, watch_restore
 from compliance_gate.handlers.suppressions import on_suppression_submitted, suppress
-from compliance_gate.ports import Deps
+from compliance_gate.ports import Deps, Guard, Signer, Store
 from outdial_contracts.base import Event
 from outdial_contracts.events import (
     CallDisposition,
@@ -36,6 +40,7 @@ from outdial_contracts.events import (
     StopChanged,
     SuppressionSubmitted,
 )
+from outdial_contracts.identity import TokenKeys
 from outdial_runtime.migrations import migrate
 from outdial_runtime.service import GrpcMethod, HttpRoute, Read, Service, Subscription, Tick, Toolkit
 
@@ -46,7 +51,7 @@ OFFERS_AT_ONCE = 6
 """Their transactions meet only in the ledger's chain; the pool keeps connections for Redeem."""
 
 SUBSCRIPTIONS: dict[type[Event], Subscription] = {
-    LeadReady: Subscription(handler=retried(offers.on_lead_ready), side_by_side=OFFERS_AT_ONCE),
+    LeadReady: Subscription(handler=retried(unless_locked(offers.on_lead_ready)), side_by_side=OFFERS_AT_ONCE),
     OfferReturned: Subscription(handler=retried(offers.on_offer_returned)),
     CallDisposition: Subscription(handler=retried(on_call_disposition)),
     SuppressionSubmitted: Subscription(handler=retried(on_suppression_submitted)),
@@ -54,6 +59,7 @@ SUBSCRIPTIONS: dict[type[Event], Subscription] = {
     StopChanged: Subscription(handler=on_stop_changed, read=Read.WHOLE),
 }
 TICKS = (
+    Tick(handler=rechecked(watch_restore), every_seconds=0.5),
     Tick(handler=retried(offers.lapse_expired), every_seconds=1.0),
     Tick(handler=retried(ledger.checkpoint), every_seconds=5.0),
 )
@@ -75,7 +81,17 @@ def build_tools() -> Tools:
     return Tools(
         load_pack=lambda files: load_rule_pack(files or shipped(*LAW), tzdata=pin_time_zones()),
         lists=ListFolder(now=lambda: datetime.now(UTC)),
+        say_restored=_say_restored,
     )
+
+
+def _say_restored(accept_loss: bool) -> RestoreLock:
+    dsn = Config.from_env().postgres_dsn
+    try:
+        return asyncio.run(say_restored(dsn, accept_loss=accept_loss))
+    except (OSError, asyncpg.PostgresError) as error:
+        name = type(error).__name__
+        raise ValueError(f"OUTDIAL_POSTGRES_DSN: the database does not answer ({name})") from None
 
 
 def build_service(config: Config) -> Service:
@@ -84,40 +100,72 @@ def build_service(config: Config) -> Service:
     def build(toolkit: Toolkit) -> AbstractAsyncContextManager[Deps]:
         return _open(config, toolkit)
 
-    return Service(name=NAME, build=build, subscriptions=SUBSCRIPTIONS, ticks=TICKS, requests=REQUESTS)
+    return Service(
+        name=NAME,
+        build=build,
+        subscriptions=SUBSCRIPTIONS,
+        ticks=TICKS,
+        requests=REQUESTS,
+        ready=not_ready_because,
+    )
 
 
 @asynccontextmanager
 async def _open(config: Config, toolkit: Toolkit) -> AsyncIterator[Deps]:
-    """Opens key, rules and database, migrates, and begins this boot's ledger chains."""
+    """Opens key, rules and database, migrates, and begins this boot."""
     pack = load_rule_pack(config.rule_pack_files, tzdata=pin_time_zones())
     signer = Ed25519Signer.load(config.signing_key_file)
-    boot_id = toolkit.chance.token()
-    chains = {chain: f"{boot_id}.{chain.value}" for chain in Chain}
     async with asyncpg.create_pool(
         config.postgres_dsn, min_size=2, max_size=config.pool_size, command_timeout=STATEMENT_TIMEOUT_SECONDS
     ) as pool:
         await migrate(pool, MIGRATIONS)
-        store = PostgresStore(pool, toolkit.table_outbox(pool), chains)
-        boot = {
-            "boot_id": boot_id,
-            "clock_shifted": toolkit.clock.shifted,
-            "rule_pack": pack.version,
-            "tzdata": pack.tzdata,
-            "key_id": signer.key_id,
-            "at": toolkit.clock.now().isoformat(),
-        }
-        for chain in Chain:
-            await store.open_chain(chain, boot)
-        yield Deps(
-            store=store,
-            signer=signer,
-            tokens=config.token_keys,
-            pack=pack,
-            live=LiveBook(),
-            outbox=toolkit.outbox,
-            clock=toolkit.clock,
-            pause=asyncio.sleep,
-            chains=chains,
-            frontiers={chain_id: Frontier() for chain_id in chains.values()},
+        outbox = toolkit.table_outbox(pool)
+        yield await begin(
+            lambda chains: PostgresStore(pool, outbox, chains), toolkit, pack, signer, config.token_keys, asyncio.sleep
         )
+
+
+async def begin(
+    open_store: Callable[[Mapping[Chain, str]], Store],
+    toolkit: Toolkit,
+    pack: RulePack,
+    signer: Signer,
+    tokens: TokenKeys,
+    pause: Callable[[float], Awaitable[None]],
+) -> Deps:
+    """Begins a boot on a store: its ledger chains, whose first records name what a restore made the store forget.
+
+    Args:
+        open_store: makes the store from this boot's chain ids.
+        pause: waits real seconds.
+    """
+    boot_id = toolkit.chance.token()
+    chains = {chain: f"{boot_id}.{chain.value}" for chain in Chain}
+    deps = Deps(
+        store=open_store(chains),
+        signer=signer,
+        tokens=tokens,
+        pack=pack,
+        live=LiveBook(),
+        outbox=toolkit.outbox,
+        clock=toolkit.clock,
+        pause=pause,
+        chains=chains,
+        frontiers={chain_id: Frontier() for chain_id in chains.values()},
+        past=toolkit.past,
+        guard=Guard(verified=False),
+    )
+    lost, after = await lost_chains(deps.store, toolkit.past)
+    boot = {
+        "boot_id": boot_id,
+        "clock_shifted": toolkit.clock.shifted,
+        "rule_pack": pack.version,
+        "tzdata": pack.tzdata,
+        "key_id": signer.key_id,
+        "at": toolkit.clock.now().isoformat(),
+        **({"lost": {chain: [seq, head] for chain, (seq, head) in lost.items()}} if lost else {}),
+    }
+    for chain in Chain:
+        await deps.store.open_chain(chain, boot)
+    await record_lost(lost, after, deps)
+    return deps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
 from compliance_gate.domain.ledger import Chain, Checkpoint, Entry, Frontier, Record
 from compliance_gate.domain.live import LiveBook
+from compliance_gate.domain.restore import RestoreLock
 from compliance_gate.domain.rules import RulePack
 from outdial_contracts.events import (
     BlockReason,
@@ -24,13 +25,22 @@ from outdial_contracts.events import (
     SuppressionChanged,
 )
 from outdial_contracts.identity import TokenKeys
+from outdial_runtime.broker import TopicPartition
 from outdial_runtime.clock import Clock
 from outdial_runtime.outcome import Emit
+from outdial_runtime.past import TopicPast
 from outdial_runtime.service import Outbox
+
+NOBODYS_NONCE = bytes(32)
+"""No SHA-256 of a nonce is likely to be it: whoever asks again for a restored redemption learns that it is taken."""
 
 
 class StoreUnavailable(Exception):
     """The store did not answer or lost the transaction: nothing is allowed (fail closed)."""
+
+
+class StoreTorn(StoreUnavailable):
+    """The store went back in time while this process ran: this boot's ledger chain is shorter than it was."""
 
 
 class Unstorable(Exception):
@@ -87,7 +97,84 @@ class AttemptFact:
     revision: int
 
 
-class Transaction(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class StagedOffer:
+    """An offer found on its topic, its answer not yet."""
+
+    cause: str
+    offer: LeadReady
+    """In canonical form."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoredRedemption:
+    """A redemption that another record tells of."""
+
+    clearance: Clearance
+    mode: CallMode
+    at: datetime
+    record_name: str
+    """Of the ledger record that is lost, or where the redemption was found."""
+
+    @property
+    def answer(self) -> Redemption:
+        """The answer to its first leg; the nonce is nobody's."""
+        return Redemption(
+            leg_no=1,
+            nonce_hash=NOBODYS_NONCE,
+            granted=True,
+            reasons=(),
+            rule_ids=(),
+            next_allowed_at=None,
+            record_name=self.record_name,
+            answered_at=self.at,
+        )
+
+
+class Restoring(Protocol):
+    """What finds out that the database was restored, and what rebuilds it (docs/restore.md)."""
+
+    async def marks(self) -> Mapping[TopicPartition, int]:
+        """Before these offsets the database holds what the topics say."""
+
+    async def save_marks(self, marks: Mapping[TopicPartition, int]) -> None:
+        """A mark never goes back."""
+
+    async def forget_marks(self) -> None:
+        """What the topics still hold will be read again; not compliance.ledger, whose lost chains are recorded once."""
+
+    async def restore_lock(self) -> RestoreLock | None:
+        """Held as it is until the transaction ends."""
+
+    async def set_restore_lock(self, lock: RestoreLock | None) -> None: ...
+
+    async def standings(self, attempt_ids: Sequence[str]) -> Mapping[str, State]:
+        """States of those offers that are known."""
+
+    async def stage(self, offers: Sequence[StagedOffer]) -> None: ...
+
+    async def staged(self, attempt_ids: Sequence[str]) -> Mapping[str, StagedOffer]: ...
+
+    async def unstage(self) -> None: ...
+
+    async def lock_clearances(self, attempt_ids: Sequence[str]) -> Mapping[str, Clearance]:
+        """Those that are known, locked."""
+
+    async def add_clearances(self, clearances: Sequence[Clearance]) -> None: ...
+
+    async def set_states(self, states: Sequence[tuple[str, State, datetime]]) -> None:
+        """attempt_id, state, closed_at."""
+
+    async def restore_redemptions(self, restored: Sequence[RestoredRedemption]) -> None:
+        """Redeemed, counted as an attempt without opening it, and nobody's to repeat; an answer that is there stays."""
+
+    async def reopen_attempts(self) -> None:
+        """Opens every attempt that has no disposition."""
+
+    async def known_suppressions(self, suppression_ids: Sequence[str]) -> frozenset[str]: ...
+
+
+class Transaction(Restoring, Protocol):
     """One database transaction. Order of locks: tokens, clearance, ledger chain (always last)."""
 
     async def lock(self, tokens: Sequence[str]) -> None:
@@ -147,12 +234,16 @@ class Store(Protocol):
             StoreUnavailable: at any point.
         """
 
+    async def open_chain(self, chain: Chain, boot: Mapping[str, Any]) -> None:
+        """Begins this boot's chain: its genesis names the head of the chain of this kind opened before it."""
+
     async def records(self, chain_id: str | None = None, after_seq: int = 0) -> Sequence[Record]:
         """Ledger records of one chain, or of all chains in the order they were opened."""
 
     async def records_of(self, attempt_id: str) -> Sequence[Record]: ...
 
-    async def checkpoints(self) -> Sequence[Checkpoint]: ...
+    async def checkpoints(self, chain_ids: Sequence[str] | None = None) -> Sequence[Checkpoint]:
+        """Of these chains, or of all."""
 
     async def add_checkpoint(self, checkpoint: Checkpoint, at: datetime) -> None: ...
 
@@ -176,6 +267,21 @@ class Signer(Protocol):
         """The JWKS."""
 
 
+@dataclass
+class Guard:
+    """What this process knows of the restore; memory."""
+
+    verified: bool = True
+    """The topics were read from the marks to their ends since the start; app.py starts with False."""
+    torn: bool = False
+    """The database went back while this process ran: it must end."""
+    lock: RestoreLock | None = None
+    marked_at: float = float("-inf")
+    """Monotonic seconds of the last marks."""
+    positions: Mapping[TopicPartition, int] = field(default_factory=dict)
+    """Read then; saved at the next time."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Deps:
     """Everything a handler may use."""
@@ -193,3 +299,6 @@ class Deps:
     """This boot's chain ids."""
     frontiers: Mapping[str, Frontier]
     """Chain id -> its Merkle tree as far as it was signed; grown by the checkpoint tick only."""
+    past: TopicPast | None = None
+    """None where nothing is read back, as in tests of a single handler."""
+    guard: Guard = field(default_factory=Guard)

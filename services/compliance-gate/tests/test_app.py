@@ -18,8 +18,20 @@ from compliance_gate.handlers.offers import on_lead_ready
 from outdial_contracts.events import ComplianceCleared
 from outdial_contracts.topics import TOPICS
 from outdial_runtime.clock import SystemChance
+from outdial_runtime.metrics import Metrics
 from outdial_runtime.outcome import Emit, Publish
+from outdial_runtime.past import TopicPast
 from outdial_runtime.service import HttpRoute
+from outdial_runtime.spans import Spans
+from outdial_runtime.surroundings import Surroundings
+from outdial_testing import MemoryBroker, VirtualClock
+
+
+def empty_past() -> TopicPast:
+    """Topics on which nothing was ever said."""
+    clock = VirtualClock()
+    around = Surroundings(service=NAME, clock=clock, spans=Spans(NAME, NAME), metrics=Metrics())
+    return TopicPast(around, MemoryBroker(clock))
 
 
 @dataclass
@@ -29,6 +41,7 @@ class FakeToolkit:
     clock: Any
     outbox: Any
     chance: SystemChance = field(default_factory=SystemChance)
+    past: TopicPast = field(default_factory=empty_past)
 
     def table_outbox(self, pool: Any) -> FakeToolkit:
         return self

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from console.domain.desk import Desk
+from console.domain.sources import Source
 from outdial_contracts.events import CampaignPublished
 
 
@@ -21,6 +23,48 @@ class AttemptUnknown(Exception):
 
 class GatewayAway(Exception):
     """The gateway of the agent's leg did not answer."""
+
+
+class SourceAway(Exception):
+    """A service did not answer, or nobody said where it is; the text says which of both, for a person."""
+
+
+class Sources(Protocol):
+    """The other services' HTTP."""
+
+    def configured(self, source: Source) -> bool:
+        """Whether somebody said where it is."""
+
+    async def get(self, source: Source, path: str, query: Mapping[str, str] | None = None) -> Any:
+        """The JSON at a path; None for 404. Raises SourceAway."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportFile:
+    """One report.html."""
+
+    name: str
+    """For a URL: letters, digits, dot, dash and underscore."""
+    written_at: datetime
+
+
+class Reports(Protocol):
+    """The reports that the demo wrote."""
+
+    def newest_first(self) -> Sequence[ReportFile]:
+        """All reports; none while the folder is absent."""
+
+    def read(self, name: str) -> bytes | None:
+        """A report's HTML; None for a name that `newest_first` does not list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """One file of the pages, read at start."""
+
+    content: bytes
+    content_type: str
+    etag: str
 
 
 class Gate(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,14 +13,20 @@ from typing import Any
 import pytest
 import yaml
 
+from console.adapters.files import ReportFolder, read_assets
 from console.app import REQUESTS, SUBSCRIPTIONS
 from console.config import Config
+from console.domain.board import Board
+from console.domain.campaign_file import parse_campaign
+from console.domain.sources import Source
 from console.handlers.deps import Deps
-from console.ports import AttemptUnknown, GateAway, GatewayAway
+from console.handlers.hub import Hub
+from console.ports import AttemptUnknown, GateAway, GatewayAway, SourceAway
 from outdial_contracts import events as ev
 from outdial_contracts.base import Event
 from outdial_runtime.outcome import Outcome, Publish
 from outdial_runtime.service import Answer, HttpReply, Received, Request
+from outdial_testing import VirtualClock
 
 CAMPAIGN = Path(__file__).parents[3] / "examples" / "campaign.yaml"
 NOW = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
@@ -55,13 +61,32 @@ class FakeGateway:
         return attempt_id in self.calls
 
 
+class FakeSources:
+    """Answers by source and path; what is not there is unknown to the service."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[Source, str], Any] = {}
+        self.away: set[Source] = set()
+        self.asked: list[str] = []
+
+    def configured(self, source: Source) -> bool:
+        return True
+
+    async def get(self, source: Source, path: str, query: Mapping[str, str] | None = None) -> Any:
+        self.asked.append(path)
+        if source in self.away:
+            raise SourceAway(f"{source.value} does not answer.")
+        return self.answers.get((source, path))
+
+
 class Office:
     """What a test does at the console: ask over HTTP, feed events, and look at what was published."""
 
-    call, next_call, now_at_start, config = CALL, NEXT_CALL, NOW, CONFIG
+    call, next_call, now_at_start, config, routes = CALL, NEXT_CALL, NOW, CONFIG, REQUESTS
 
     def __init__(self) -> None:
-        self.gate, self.gateway, self.now = FakeGate(), FakeGateway(), NOW
+        self.gate, self.gateway, self.sources, self.now = FakeGate(), FakeGateway(), FakeSources(), NOW
+        self.reports_dir: Path | None = None
         self.published: list[Any] = []
         self.outcomes: list[Outcome] = []
         self.token = ""
@@ -69,7 +94,15 @@ class Office:
 
     def restart(self) -> None:
         """A new process: nothing remembered."""
-        self.deps = Deps(config=CONFIG, gate=self.gate, calls=self.gateway)
+        self.deps = Deps(
+            config=CONFIG,
+            gate=self.gate,
+            calls=self.gateway,
+            sources=self.sources,
+            hub=Hub(Board(), self.sources, VirtualClock()),
+            assets=read_assets(),
+            reports=ReportFolder(self.reports_dir),
+        )
 
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -79,19 +112,22 @@ class Office:
         for route in REQUESTS:
             names = _match(route.path, path)
             if route.method == method and names is not None:
-                request = Request(
-                    message=body if isinstance(body, bytes) else json.dumps(body).encode(),
-                    now=self.now,
-                    cause=more.get("cause", uuid.uuid4().hex),
-                    path=names,
-                    query=more.get("query", {}),
-                    headers={"authorization": f"Bearer {self.token}"},
-                )
+                request = self.request(method, body, path=names, **more)
                 answer: Answer = await route.handler(request, self.deps)
                 self._publish(answer.outcome)
                 assert isinstance(answer.reply, HttpReply)
                 return answer.reply
         raise LookupError(path)
+
+    def request(self, method: str, body: Any = b"", *, path: dict[str, str], **more: Any) -> Request:
+        return Request(
+            message=body if isinstance(body, bytes) else json.dumps(body).encode(),
+            now=self.now,
+            cause=more.get("cause", uuid.uuid4().hex),
+            path=path,
+            query=more.get("query", {}),
+            headers={"authorization": f"Bearer {self.token}", **more.get("headers", {})},
+        )
 
     async def agent(self, action: str, body: Any = b"", **more: Any) -> HttpReply:
         """A POST of agent a1."""
@@ -215,6 +251,22 @@ def campaign() -> dict[str, Any]:
     """The documented example, parsed."""
     document: dict[str, Any] = yaml.safe_load(CAMPAIGN.read_text(encoding="utf-8"))
     return document
+
+
+@pytest.fixture
+def published(campaign: dict[str, Any]) -> ev.CampaignPublished:
+    """The documented example as an event."""
+    campaign_id, team_id, document = parse_campaign(campaign)
+    return ev.CampaignPublished(
+        campaign_id=campaign_id,
+        slot="1",
+        version=1,
+        team_id=team_id,
+        state=ev.CampaignState.UNKNOWN,
+        document=document,
+        published_at=NOW,
+        published_by="test",
+    )
 
 
 @pytest.fixture

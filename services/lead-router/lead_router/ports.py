@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from lead_router.domain.admission import Taken
+from lead_router.domain.floors import Floor
 from lead_router.domain.leads import Campaign, Lead, Offer
 from lead_router.domain.supply import Backlog, Demand
 from outdial_contracts.events import CampaignPublished, LeadStatus, StopChanged
 from outdial_contracts.identity import TokenKeys
+from outdial_runtime.broker import TopicPartition
+from outdial_runtime.clock import Clock
 from outdial_runtime.outcome import Emit
+from outdial_runtime.past import TopicPast
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +116,40 @@ class Work(Protocol):
 
     async def forget_keys(self, before: datetime) -> None: ...
 
+    async def marks(self) -> Mapping[TopicPartition, int]:
+        """Before these offsets the database holds what the topics say (docs/restore.md)."""
+
+    async def save_marks(self, marks: Mapping[TopicPartition, int]) -> None:
+        """A mark never goes back."""
+
+    async def floor(self, lead_id: str) -> Floor | None:
+        """What the topics know of a lead that is not here."""
+
+    async def floors(self, lead_ids: list[str]) -> Mapping[str, Floor]: ...
+
+    async def save_floor(self, floor: Floor) -> None: ...
+
+    async def hold_again(self) -> None:
+        """Every person with a redeemed or open offer has it in flight."""
+
 
 class Store(Protocol):
     """Opens transactions."""
 
     def work(self) -> AbstractAsyncContextManager[Work]:
         """Commits at the end; rolls back when the block raises."""
+
+
+@dataclass
+class Guard:
+    """What this process knows of a restore; memory."""
+
+    verified: bool = True
+    """The topics were read from the marks to their ends since the start; app.py starts with False."""
+    restored: bool = False
+    """The database had forgotten something."""
+    marked_at: float = float("-inf")
+    """Monotonic seconds of the last marks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,3 +162,7 @@ class Deps:
     """IANA zone names."""
     idempotency_hours: int = 24
     """How long an Idempotency-Key is remembered."""
+    past: TopicPast | None = None
+    """None where nothing is read back, as in tests of a single handler."""
+    clock: Clock | None = None
+    guard: Guard = field(default_factory=Guard)

@@ -194,3 +194,9 @@ async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
 async def postgres_desk(postgres_dsn: str) -> AsyncIterator[Desk]:
     async with fresh_postgres(postgres_dsn) as store:
         yield Desk(store)
+
+
+@pytest.fixture
+def document() -> ev.CampaignDocument:
+    """A campaign's document."""
+    return campaign_document()

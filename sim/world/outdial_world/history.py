@@ -59,10 +59,16 @@ class Invite:
     rang_at: datetime | None = None
     answered_at: datetime | None = None
     cancelled_at: datetime | None = None
-    """The gateway's CANCEL or the death of the gateway before an answer."""
+    """The gateway's CANCEL reached the carrier (also one that crossed the answer)."""
+    orphaned_at: datetime | None = None
+    """The gateway died while the call was under way; the phone rings on until somebody there ends it."""
+    greeted_at: datetime | None = None
+    """A person finished the greeting."""
+    heard_at: datetime | None = None
+    """The callee first heard an agent, or the message."""
     ended_at: datetime | None = None
     end: str = ""
-    """By whom or why, in the carrier's words: callee, gateway, busy, no_answer, crashed, ..."""
+    """By whom or why, in the carrier's words: callee, gateway, no_ack, or the behaviour of who rejected it."""
 
 
 @dataclass(kw_only=True)
@@ -188,6 +194,8 @@ class History:
     people: list[WorldEvent] = field(default_factory=list)
     persons: dict[str, str] = field(default_factory=dict)
     """number -> person_id of everybody in the world."""
+    person_cap: int = 8
+    """Attempts of a person in 24 hours by the rule pack that the gate of this run used."""
     restores: list[tuple[str, datetime, datetime]] = field(default_factory=list)
     """(service, restored at, back to): its database was set back."""
     second_run: list[str] = field(default_factory=list)

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.recovery import rows_of, table
+from outdial_cli.embedded.process import ChildFailed
 from outdial_cli.embedded.supervisor import sigterm_as_exit
 from outdial_cli.stack.environment import RunClock
 from outdial_cli.stack.layout import SERVICES
 from outdial_cli.stack.stack import Stack, StackOptions
 from tests.integration.storm.disk import SmallDisk
-from tests.integration.storm.recovery import rows_of, table
 from tests.integration.storm.run import StormRun, numbers_of, run
 from tests.integration.storm.schedule import schedule
 from tests.integration.stranger import broken
@@ -99,7 +100,11 @@ def _group(seeds: list[int], replicas: int, options: Options) -> list[dict[str, 
         try:
             for disk in disks.values():
                 disk.mount()
-            stack.start()
+            try:
+                stack.start()
+            except ChildFailed as failure:
+                _say(f"the stack did not start: {failure}")
+                return [{"seed": seeds[0], "replicas": replicas, "broken": ["the stack did not start"], "counts": {}}]
             for seed in seeds:
                 found.append(_run(stack, seed, replicas, disks, options))
                 if found[-1]["broken"]:
@@ -172,11 +177,11 @@ def _report(results: list[dict[str, Any]], options: Options, *, as_json: bool) -
     if as_json:
         print(json.dumps({"runs": results, "recovery": rows}, indent=2))
         return
-    print("| seed | replicas | faults | fewest live calls | redeemed | INVITEd | opt-outs | broken |")
-    print("|---" * 8 + "|")
+    print("| seed | replicas | faults | fewest live calls | redeemed | INVITEd | opt-outs | repeats | broken |")
+    print("|---" * 9 + "|")
     for result in sorted(results, key=lambda one: int(one["seed"])):
         counts = result["counts"]
-        names = ("faults", "live_calls_at_least", "redeemed", "invited", "opt_outs")
+        names = ("faults", "live_calls_at_least", "redeemed", "invited", "opt_outs", "disposition_records_repeated")
         cells = [result["seed"], result["replicas"], *(counts.get(name, "-") for name in names)]
         print("| " + " | ".join(map(str, [*cells, ", ".join(result["broken"]) or "nothing"])) + " |")
     print("\nRecovery, seconds after the fault healed:\n\n" + table(rows))

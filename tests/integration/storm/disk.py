@@ -64,10 +64,9 @@ class SmallDisk:
         self._limited.clear()
 
     def _write_filler(self) -> None:
-        with (self._folder / FILLER).open("ab", buffering=0) as file:
-            space = os.statvfs(self._folder)
-            if space.f_bavail:
-                os.posix_fallocate(file.fileno(), 0, space.f_bavail * space.f_frsize)
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(b"\0" * 4096)
+        space = os.statvfs(self._folder)
+        # OSError is the aim: whoever else writes there takes part in filling it.
+        with (self._folder / FILLER).open("ab", buffering=0) as file, contextlib.suppress(OSError):
+            os.posix_fallocate(file.fileno(), 0, max(1, int(space.f_bavail * 0.95)) * space.f_frsize)
+            while True:
+                file.write(b"\0" * 4096)

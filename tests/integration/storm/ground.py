@@ -33,5 +33,5 @@ class Ground:
             self.gateway_died_at = time.time()
 
     def all_ready(self) -> bool:
-        """Whether every process, broker and database included, says that it is ready."""
-        return all(self.stack.ready(name) for name in (*self.stack.process_names, "kafka", "postgres"))
+        """Whether every process of the stack says that it is ready."""
+        return all(self.stack.ready(name) for name in (*self.stack.process_names, *self.stack.node_names))

@@ -10,7 +10,7 @@ import csv
 import json
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ def judge(folder: Path) -> dict[str, Any]:
         "live_calls_at_least": min((f["live_calls"] for f in faults), default=0),
         "dialled_after_opt_out": _after_opt_out(carrier, opt_outs),
         "dialled_while_shut": _while_shut(carrier, faults),
-        "disposition_records_repeated": _repeated_dispositions(events),
+        "dispositions_that_disagree": _that_disagree(events),
+        "disposition_records_repeated": _repeats(events),
         "dead_letters": [f"{line['topic']}: {line['reason']}" for line in _lines(folder / "dead.jsonl")],
         "numbers_in_logs": _numbers_in_logs(folder),
         "too_few_live_calls": [f["kind"] for f in faults if f["live_calls"] < run["live_calls_at_least"]],
@@ -55,7 +56,8 @@ def _invites(carrier: Iterable[dict[str, Any]]) -> list[tuple[float, str, str]]:
 
 
 def _after_opt_out(carrier: list[dict[str, Any]], opt_outs: list[dict[str, Any]]) -> list[str]:
-    since = {line["phone"]: line["acknowledged_at"] for line in reversed(opt_outs)}
+    latest_first = sorted(opt_outs, key=lambda line: -float(line["acknowledged_at"]))
+    since = {line["phone"]: line["acknowledged_at"] for line in latest_first}
     return [call_id for t, number, call_id in _invites(carrier) if t > since.get(number, t)]
 
 
@@ -83,12 +85,22 @@ def _while_shut(carrier: list[dict[str, Any]], faults: list[dict[str, Any]]) -> 
     ]
 
 
-def _repeated_dispositions(events: list[dict[str, Any]]) -> list[str]:
-    """The public topic is written exactly once: records are counted, not their ids."""
-    seen = Counter(
-        (e["value"]["attempt_id"], e["value"]["revision"]) for e in events if e["topic"] == "call.disposition"
-    )
-    return [f"{attempt} revision {revision}" for (attempt, revision), n in seen.items() if n > 1]
+def _that_disagree(events: list[dict[str, Any]]) -> list[str]:
+    """Revisions with two contents: a repeat must say the same under the same ce_id."""
+    said: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for value in _dispositions(events):
+        said[value["attempt_id"], value["revision"]].add(json.dumps(value, sort_keys=True))
+    return [f"{attempt} revision {revision}" for (attempt, revision), texts in said.items() if len(texts) > 1]
+
+
+def _repeats(events: list[dict[str, Any]]) -> int:
+    """Records that say again what was said. Allowed (a cause that is delivered again says it again), and counted."""
+    said = Counter(json.dumps(value, sort_keys=True) for value in _dispositions(events))
+    return said.total() - len(said)
+
+
+def _dispositions(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [event["value"] for event in events if event["topic"] == "call.disposition"]
 
 
 def _numbers_in_logs(folder: Path) -> list[str]:

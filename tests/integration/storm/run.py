@@ -6,11 +6,13 @@ import json
 import random
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 
 from bench import leads
@@ -33,6 +35,8 @@ LIVE_CALLS_AT_LEAST = 5
 LIVE_CALLS_SECONDS = 90.0
 RECOVERY_SECONDS = 120.0
 DRAIN_SECONDS = 240.0
+ASK_WHY_AFTER_SECONDS = 2.0
+WHY_SECONDS = 0.5
 LEADS = 700
 CALLEES = {
     "mix": {
@@ -191,9 +195,10 @@ def _one(storm: Storm, planned: Planned) -> dict[str, Any]:
     healing_at = time.time()
     fault.heal(ground)
     healed_at = time.time()
-    ready, invite = _recovery(ground, healed_at)
+    ready, invite, waited_for = _recovery(storm, healed_at)
     return {
         "seed": storm.plan.seed,
+        "replicas": storm.plan.consoles,
         "kind": fault.kind,
         "planned_at": planned.at,
         "fault": repr(fault),
@@ -205,23 +210,39 @@ def _one(storm: Storm, planned: Planned) -> dict[str, Any]:
         "healed_at": healed_at,
         "ready_seconds": ready,
         "invite_seconds": invite,
+        "waited_for": waited_for,
         "from_begin_seconds": None if invite is None else round(healed_at + invite - begun_at, 3),
     }
 
 
-def _recovery(ground: Ground, healed_at: float) -> tuple[float | None, float | None]:
-    """Seconds from the healing until every process is ready, and until the first new INVITE; None for never."""
+def _recovery(storm: Storm, healed_at: float) -> tuple[float | None, float | None, dict[str, int]]:
+    """Seconds from the healing until every process is ready, and until the first new INVITE; None for never.
+
+    And what the pacer said that it waited for before the first INVITE: {binding: how often it was asked}.
+    """
+    ground = storm.ground
     deadline = time.monotonic() + RECOVERY_SECONDS
     ready: float | None = None
     invite: float | None = None
+    waited_for: Counter[str] = Counter()
     while (ready is None or invite is None) and time.monotonic() < deadline:
+        if invite is None and time.time() - healed_at > ASK_WHY_AFTER_SECONDS:
+            waited_for[_why(storm)] += 1
         if ready is None and ground.all_ready():
             ready = round(time.time() - healed_at, 3)
         first = ground.tail.first_invite_after(healed_at)
         if invite is None and first is not None:
             invite = round(first - healed_at, 3)
-        time.sleep(0.1)
-    return ready, invite
+        time.sleep(0.2)
+    return ready, invite, dict(waited_for)
+
+
+def _why(storm: Storm) -> str:
+    url = f"{storm.stack.addresses.url('pacer')}/v1/why/{storm.plan.campaign_id}"
+    try:
+        return str(httpx.get(url, timeout=WHY_SECONDS).json()["binding"])
+    except (httpx.HTTPError, ValueError, KeyError):
+        return "pacer does not answer"
 
 
 def _drain(storm: Storm, watch: Watch) -> tuple[str | None, float]:

@@ -36,12 +36,17 @@ class Planned:
     fault: Fault
 
 
-def schedule(seed: int, seconds: float, replicas: int = 1, *, small: bool = False) -> list[Planned]:
-    """The faults of a run. `small`: for a stack that others share, without full disks and partitions."""
+def schedule(
+    seed: int, seconds: float, replicas: int = 1, *, small: bool = False, services_only: bool = False
+) -> list[Planned]:
+    """The faults of a run. `small`: for a stack that others share, without full disks and partitions.
+
+    `services_only`: broker and database are somebody else's.
+    """
     chance = random.Random(f"storm:{seed}:{replicas}:{small}")
     planned: list[Planned] = []
     at = FIRST_AT_SECONDS
-    for draw in _deck(chance, replicas, small=small):
+    for draw in _deck(chance, replicas, small=small, services_only=services_only):
         if at >= seconds:
             return planned
         fault = draw(chance, replicas)
@@ -53,9 +58,11 @@ def schedule(seed: int, seconds: float, replicas: int = 1, *, small: bool = Fals
 Draw = Callable[[random.Random, int], Fault]
 
 
-def _deck(chance: random.Random, replicas: int, *, small: bool) -> Iterator[Draw]:
+def _deck(chance: random.Random, replicas: int, *, small: bool, services_only: bool) -> Iterator[Draw]:
     """Cards for ever: each deck is shuffled and dealt to its end, so that twenty seeds see every card."""
-    deck: list[Draw] = [_kill, _kill, _kill, _burst, _drain, _drain, _pause, _pause, _kill_broker, _kill_database]
+    deck: list[Draw] = [_kill, _kill, _kill, _drain, _drain, _pause, _pause]
+    if not services_only:
+        deck += [_burst, _kill_broker, _kill_database]
     if replicas > 1:
         deck += [_rebalances] * 6
     elif not small:

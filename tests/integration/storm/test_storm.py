@@ -14,11 +14,15 @@ from outdial_cli.demo.watch import Watch
 from outdial_cli.stack.layout import SERVICES
 from outdial_cli.stack.stack import Stack
 from tests.integration.campaign_run import Plan, dump_events, live_calls, run, wait_for
+from tests.integration.storm.run import StormRun, numbers_of
+from tests.integration.storm.run import run as run_storm
+from tests.integration.storm.schedule import schedule
 from tests.integration.stranger import broken, count, lines
 
 pytestmark = [pytest.mark.stack, pytest.mark.storm, pytest.mark.timeout(900)]
 LIVE_CALLS_AT_LEAST = 5
 AWAY_SECONDS = 1.0
+SEED, SEEDED_SECONDS = 3, 45.0
 SCENARIO: dict[str, Any] = {
     "schema": 1,
     "seed": 23,
@@ -52,3 +56,19 @@ def test_every_service_dies_once_and_the_invariants_hold(stack: Stack, tmp_path:
     print(json.dumps(counts, indent=2))
     assert min(killed.values()) >= LIVE_CALLS_AT_LEAST
     assert broken(counts) == []
+
+
+def test_seeded_storm_over_services_broker_and_database(stack: Stack, tmp_path: Path) -> None:
+    """The short one of `python -m tests.integration.storm`, with what a stack that others share can bear."""
+    plan = StormRun(
+        campaign_id="seeded-storm",
+        seed=SEED,
+        seconds=SEEDED_SECONDS,
+        planned=schedule(SEED, SEEDED_SECONDS, small=True, services_only=not stack.node_names),
+        numbers=numbers_of(SEED),
+        folder=tmp_path,
+    )
+    counts = run_storm(stack, plan)
+    print(json.dumps(counts, indent=2))
+    assert broken(counts) == []
+    assert counts["faults"] >= 3

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
+from zlib import crc32
 
 from analytics.domain.facts import AttemptFact
+from analytics.domain.windows import Contribution, Counts, Window, WindowState, changes, next_revision
+from analytics.ports import Share
 
 
 class MemoryFacts:
@@ -42,3 +45,58 @@ class MemoryFacts:
     async def offer_ends(self, campaign_id: str) -> dict[str, int]:
         """Counts."""
         return dict(Counter(outcome for campaign, outcome, _ in self.ends.values() if campaign == campaign_id))
+
+
+class MemoryWindows:
+    """Implements ports.Windows."""
+
+    def __init__(self) -> None:
+        self.attempts: dict[str, Contribution] = {}
+        self.states: dict[Window, WindowState] = {}
+        self._changed_at: dict[Window, datetime] = {}
+        """Of those that are not issued."""
+
+    async def put(self, contribution: Contribution, now: datetime) -> bool:
+        """All or nothing: nobody else runs in between."""
+        known = self.attempts.get(contribution.attempt_id)
+        if not contribution.replaces(known):
+            return False
+        self.attempts[contribution.attempt_id] = contribution
+        for window, counts in changes(known, contribution).items():
+            state = self.states.get(window, WindowState(window=window, revision=0, counts=Counts()))
+            revision = next_revision(state.revision, now)
+            self.states[window] = replace(state, revision=revision, counts=state.counts.plus(counts))
+            self._changed_at.setdefault(window, now)
+        return True
+
+    async def unissued(self, share: Share, limit: int) -> list[WindowState]:
+        """By the time of their first change that is not issued."""
+        mine = [w for w in self._changed_at if crc32(w.slice.encode()) % share.of == share.index]
+        mine.sort(key=lambda window: (self._changed_at[window], window.window_id))
+        return [self.states[window] for window in mine[:limit]]
+
+    async def mark_issued(self, states: Sequence[WindowState]) -> None:
+        """What changed meanwhile stays."""
+        for state in states:
+            if (known := self.states.get(state.window)) is not None and known.revision <= state.revision:
+                self._changed_at.pop(state.window, None)
+
+    async def waiting_since(self) -> datetime | None:
+        """The oldest change that is not issued."""
+        return min(self._changed_at.values(), default=None)
+
+    async def of_campaign(self, campaign_id: str, seconds: int, since: datetime, limit: int) -> list[WindowState]:
+        """Oldest first."""
+        found = [
+            state
+            for window, state in self.states.items()
+            if (window.campaign_id, window.seconds) == (campaign_id, seconds) and window.start >= since
+        ]
+        found.sort(key=lambda s: (s.window.start, s.window.local_hour is None, s.window.local_hour))
+        return found[-limit:]
+
+    async def forget(self, before: datetime) -> None:
+        """Attempts and windows."""
+        self.attempts = {key: one for key, one in self.attempts.items() if one.began_at >= before}
+        self.states = {window: state for window, state in self.states.items() if window.start >= before}
+        self._changed_at = {window: at for window, at in self._changed_at.items() if window in self.states}

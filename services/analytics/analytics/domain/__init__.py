@@ -1,1 +1,1 @@
-"""Pure: the fact row of an attempt, and rates over rows."""
+"""Pure: the fact row of an attempt, rates over rows, and windows of rates."""

@@ -78,7 +78,7 @@ def fact_of(event: CallDisposition) -> AttemptFact:
         list_source=context.list_source,
         region=context.region,
         local_zone=context.local_zone,
-        local_hour=_local_hour(event.redeemed_at or event.invited_at or event.disposed_at, context.local_zone),
+        local_hour=local_hour(event.redeemed_at or event.invited_at or event.disposed_at, context.local_zone),
         code=event.code.value,
         end_class=event.end_class.value,
         fault=event.fault.value,
@@ -110,7 +110,8 @@ def connect_rate_by_local_hour(rows: Iterable[Mapping[str, Any]]) -> dict[str, d
     }
 
 
-def _local_hour(at: datetime, zone: str | None) -> int | None:
+def local_hour(at: datetime, zone: str | None) -> int | None:
+    """The callee's hour at that moment, 0..23; None without a zone. Raises ZoneUnknown."""
     if zone is None:
         return None
     try:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
+from compliance_gate.adapters.memory_restore import RestoringMemory
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
 from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, link
@@ -15,12 +18,18 @@ from compliance_gate.ports import AttemptFact, Clearance, Keys, Redemption
 from outdial_contracts.events import CallMode, Consent, RuleOutcome, SuppressionChanged
 from outdial_runtime.outcome import Emit
 
+CONTENTS = (
+    *("clearances", "answers", "open_ids", "facts", "held", "suppressed", "announced", "signed", "chain_records"),
+    *("topic_marks", "lock_row", "staged_offers"),
+)
 
-class MemoryStore:
+
+class MemoryStore(RestoringMemory):
     """Store and Transaction in one: a lock makes transactions exclusive; nothing rolls back."""
 
     def __init__(self, chains: Mapping[Chain, str]) -> None:
-        self._chains, self._mutex = chains, asyncio.Lock()
+        super().__init__()
+        self._chains, self._mutex = dict(chains), asyncio.Lock()
         self.clearances: dict[str, Clearance] = {}
         self.answers: dict[str, list[Redemption]] = {}
         self.open_ids: dict[str, Keys] = {}
@@ -31,6 +40,27 @@ class MemoryStore:
         self.signed: list[Checkpoint] = []
         genesis = Entry(kind=RecordKind.GENESIS, body={"predecessor": None})
         self.chain_records = {c: [link(c, 1, GENESIS_PREVIOUS, genesis)] for c in chains.values()}
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """A backup of everything that a database would hold."""
+        return deepcopy({name: value for name, value in self.__dict__.items() if name in CONTENTS})
+
+    def rewind(self, snapshot: Mapping[str, Any]) -> None:
+        """Goes back to a backup; the snapshot may be used again."""
+        self.__dict__.update(deepcopy(dict(snapshot)))
+
+    def begin_boot(self, chains: Mapping[Chain, str]) -> None:
+        """The chains of the next boot; `open_chain` begins each."""
+        self._chains = dict(chains)
+
+    async def open_chain(self, chain: Chain, boot: Mapping[str, Any]) -> None:
+        kind = f".{chain.value}"
+        before = [c for c in self.chain_records if c.endswith(kind) and c != self._chains[chain]]
+        last = self.chain_records[before[-1]][-1] if before else None
+        predecessor = {"chain_id": last.chain_id, "seq": last.seq, "head": last.hash} if last else None
+        entry = Entry(kind=RecordKind.GENESIS, body={**boot, "predecessor": predecessor})
+        chain_id = self._chains[chain]
+        self.chain_records[chain_id] = [link(chain_id, 1, GENESIS_PREVIOUS, entry)]
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryStore]:
@@ -44,8 +74,8 @@ class MemoryStore:
     async def records_of(self, attempt_id: str) -> Sequence[Record]:
         return [r for r in await self.records() if attempt_id in r.body]
 
-    async def checkpoints(self) -> Sequence[Checkpoint]:
-        return self.signed
+    async def checkpoints(self, chain_ids: Sequence[str] | None = None) -> Sequence[Checkpoint]:
+        return [c for c in self.signed if chain_ids is None or c.chain_id in chain_ids]
 
     async def add_checkpoint(self, checkpoint: Checkpoint, at: datetime) -> None:
         self.signed.append(checkpoint)

@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 
+from compliance_gate.adapters.postgres_restore import RestoringTransaction
 from compliance_gate.adapters.rows import (
     attempt_of,
     checkpoint_of,
@@ -25,8 +26,7 @@ from compliance_gate.adapters.rows import (
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
 from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, link
-from compliance_gate.ports import AttemptFact, Clearance, Keys, Redemption, StoreUnavailable, Unstorable
-from outdial_contracts import codec
+from compliance_gate.ports import AttemptFact, Clearance, Keys, Redemption, StoreTorn, StoreUnavailable, Unstorable
 from outdial_contracts.events import CallMode, Consent, RuleOutcome, SuppressionChanged, SuppressionSource
 from outdial_runtime.outcome import Emit
 from outdial_runtime.service import TableOutbox
@@ -89,16 +89,21 @@ class PostgresStore:
         self._pool = pool
         self._outbox = outbox
         self._chains = chains
+        self._lengths: dict[str, int] = {}
+        """Of this boot's chains, as this process, their one writer, committed them."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """A READ COMMITTED transaction: what is read after the locks is what others committed before them."""
         with fail_closed():
-            async with self._pool.acquire() as connection, connection.transaction():
-                yield PostgresTransaction(connection, self._outbox, self._chains)
+            async with self._pool.acquire() as connection:
+                async with connection.transaction():
+                    made = PostgresTransaction(connection, self._outbox, self._chains, self._lengths)
+                    yield made
+                for chain_id, length in made.appended.items():
+                    self._lengths[chain_id] = max(length, self._lengths.get(chain_id, 0))
 
     async def open_chain(self, chain: Chain, boot: Mapping[str, Any]) -> None:
-        """Begins this boot's chain: its genesis names the head of the chain of this kind opened before it."""
         chain_id = self._chains[chain]
         with fail_closed():
             async with self._pool.acquire() as connection, connection.transaction():
@@ -126,8 +131,9 @@ class PostgresStore:
         query = "SELECT * FROM ledger_records WHERE attempt_id = $1 ORDER BY chain_id, seq"
         return [record_of(row) for row in await self._fetch(query, attempt_id)]
 
-    async def checkpoints(self) -> Sequence[Checkpoint]:
-        return [checkpoint_of(row) for row in await self._fetch("SELECT * FROM checkpoints ORDER BY chain_id, seq")]
+    async def checkpoints(self, chain_ids: Sequence[str] | None = None) -> Sequence[Checkpoint]:
+        query = "SELECT * FROM checkpoints WHERE $1::text[] IS NULL OR chain_id = ANY($1) ORDER BY chain_id, seq"
+        return [checkpoint_of(row) for row in await self._fetch(query, chain_ids)]
 
     async def add_checkpoint(self, checkpoint: Checkpoint, at: datetime) -> None:
         await self._fetch(
@@ -148,13 +154,18 @@ class PostgresStore:
             return await self._pool.fetch(query, *args)
 
 
-class PostgresTransaction:
+class PostgresTransaction(RestoringTransaction):
     """Transaction on one connection."""
 
-    def __init__(self, connection: Any, outbox: TableOutbox, chains: Mapping[Chain, str]) -> None:
-        self._db = connection
+    def __init__(
+        self, connection: Any, outbox: TableOutbox, chains: Mapping[Chain, str], lengths: Mapping[str, int]
+    ) -> None:
+        super().__init__(connection)
         self._outbox = outbox
         self._chains = chains
+        self._lengths = lengths
+        self.appended: dict[str, int] = {}
+        """Lengths of the chains once this transaction is committed."""
 
     async def lock(self, tokens: Sequence[str]) -> None:
         keys = sorted({lock_key(token) for token in tokens})
@@ -166,26 +177,7 @@ class PostgresTransaction:
         return clearance_of(row) if row else None
 
     async def add_clearance(self, clearance: Clearance) -> None:
-        offer = clearance.offer
-        await self._db.execute(
-            """INSERT INTO clearances (attempt_id, cause, state, campaign_id, seller_id, topic_id, purpose, person_key,
-               number_key, offer, answer, record_name, decided_at, expires_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)""",
-            offer.attempt_id,
-            clearance.cause,
-            clearance.state.value,
-            offer.campaign_id,
-            offer.seller_id,
-            offer.topic_id,
-            offer.purpose.value,
-            clearance.keys.person,
-            clearance.keys.number,
-            codec.encode(offer),
-            codec.encode(clearance.answer),
-            clearance.record_name,
-            clearance.decided_at,
-            clearance.expires_at,
-        )
+        await self.add_clearances([clearance])
 
     async def set_state(self, attempt_id: str, state: State, closed_at: datetime) -> None:
         query = "UPDATE clearances SET state = $2, closed_at = $3 WHERE attempt_id = $1"
@@ -311,6 +303,8 @@ class PostgresTransaction:
     async def append(self, chain: Chain, entries: Sequence[Entry]) -> list[Record]:
         chain_id = self._chains[chain]
         row = await self._db.fetchrow("SELECT seq, head FROM ledger_chains WHERE chain_id = $1 FOR UPDATE", chain_id)
+        if row is None or row["seq"] < self._lengths.get(chain_id, 0):
+            raise StoreTorn(chain_id)
         seq, head = row["seq"], row["head"]
         records = []
         for entry in entries:
@@ -319,6 +313,7 @@ class PostgresTransaction:
             head = records[-1].hash
         await insert_records(self._db, records, [entry.body.get("attempt_id") for entry in entries])
         await self._db.execute("UPDATE ledger_chains SET seq = $2, head = $3 WHERE chain_id = $1", chain_id, seq, head)
+        self.appended[chain_id] = seq
         return records
 
     async def announce(self, events: Sequence[Emit]) -> None:

@@ -54,6 +54,16 @@ def clearance_of(row: Row) -> Clearance:
     )
 
 
+def clearance_row(clearance: Clearance) -> tuple[Any, ...]:
+    """The columns of a new row of clearances."""
+    offer = clearance.offer
+    named = (offer.campaign_id, offer.seller_id, offer.topic_id, offer.purpose.value)
+    keys = (clearance.keys.person, clearance.keys.number)
+    events = (codec.encode(offer), codec.encode(clearance.answer))
+    decided = (clearance.record_name, clearance.decided_at, clearance.expires_at)
+    return (offer.attempt_id, clearance.cause, clearance.state.value, *named, *keys, *events, *decided)
+
+
 def redemption_of(row: Row) -> Redemption:
     """A row of redemptions."""
     return Redemption(

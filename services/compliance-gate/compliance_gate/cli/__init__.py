@@ -1,4 +1,4 @@
-"""The gate's own tools: decide cases, look at rule packs, load lists, make a signing key, verify a ledger export.
+"""The gate's own tools: decide cases, look at rule packs, load lists, make a signing key, verify a ledger export, say that the database was restored.
 
 Exit codes: 0 it holds, 1 it does not, 2 bad usage or unreadable input.
 """
@@ -9,11 +9,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from compliance_gate.cli import evaluate, keys, ledger, lists, packs
+from compliance_gate.cli import evaluate, keys, ledger, lists, packs, restored
 from compliance_gate.cli.terms import Tools, UsageError
 
 EXAMPLES = """examples:
   compliance-gate run
+  compliance-gate restored
   compliance-gate evaluate cases.jsonl
   compliance-gate evaluate --explain - < cases.jsonl
   compliance-gate packs check my_pack.yaml
@@ -31,8 +32,8 @@ def main(arguments: Sequence[str], tools: Tools) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    areas = parser.add_subparsers(required=True, metavar="evaluate|packs|lists|keys|ledger")
-    for area in (evaluate, packs, lists, keys, ledger):
+    areas = parser.add_subparsers(required=True, metavar="evaluate|packs|lists|keys|ledger|restored")
+    for area in (evaluate, packs, lists, keys, ledger, restored):
         area.add_to(areas)
     options = parser.parse_args(arguments, argparse.Namespace(tools=tools))
     try:

@@ -10,13 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from compliance_gate.domain.restore import RestoreLock
 from compliance_gate.domain.rules import RulePack
 
 if TYPE_CHECKING:
     Areas = argparse._SubParsersAction[argparse.ArgumentParser]
 
-LoadPack = Callable[[Sequence[Path]], RulePack]
-"""Files (none: the shipped ones) -> pack; raises ValueError naming file, row and field."""
 RAW = argparse.RawDescriptionHelpFormatter
 
 
@@ -46,8 +45,11 @@ class ListTools(Protocol):
 class Tools:
     """What the commands need from adapters; app.py brings them."""
 
-    load_pack: LoadPack
+    load_pack: Callable[[Sequence[Path]], RulePack]
+    """Files (none: the shipped ones) -> pack; raises ValueError naming file, row and field."""
     lists: ListTools
+    say_restored: Callable[[bool], RestoreLock]
+    """Locks the gate as an operator's word, or accepts the loss. Raises ValueError with a sentence for the operator."""
 
 
 def pack_of(options: argparse.Namespace, files: Sequence[Path]) -> RulePack:

@@ -37,6 +37,9 @@ class RecordKind(StrEnum):
     SUPPRESSION = "SUPPRESSION"
     CLOSE = "CLOSE"
     DISPOSITION = "DISPOSITION"
+    RESTORE_LOCK = "RESTORE_LOCK"
+    RESTORED = "RESTORED"
+    RESTORE_UNLOCK = "RESTORE_UNLOCK"
 
 
 @dataclass(frozen=True, kw_only=True)

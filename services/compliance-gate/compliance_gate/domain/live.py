@@ -33,6 +33,10 @@ class LiveBook:
         """A version's document, or None while it has not been seen."""
         return self._documents.get((campaign_id, version))
 
+    def longest_lifetime_seconds(self) -> int:
+        """The longest that a clearance of any known campaign version lives."""
+        return max((document.clearance_ttl_seconds for document in self._documents.values()), default=0)
+
     def knows(self, campaign_id: str, version: int) -> bool:
         """Whether both the version and some state of the campaign were seen."""
         return (campaign_id, version) in self._documents and campaign_id in self._states

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from compliance_gate.domain.ledger import Chain, Entry, RecordKind
+from compliance_gate.handlers.rebuilding import Findings, prove
+from compliance_gate.handlers.restoring import record
 from compliance_gate.ports import Deps
 from outdial_contracts.events import CallDisposition
 from outdial_runtime.outcome import NOTHING, Drop, Outcome
@@ -13,8 +15,12 @@ async def on_call_disposition(message: Received[CallDisposition], deps: Deps) ->
     """Records the outcome in the rule pack's words; a later revision replaces an earlier one, never the reverse."""
     event = message.event
     async with deps.store.transaction() as tx:
+        findings = Findings()
+        await prove(tx, message, findings)
         if not await tx.dispose(event.attempt_id, event.charged, event.rule_outcomes, event.revision):
             return Drop("UNKNOWN_ATTEMPT_OR_OLD_REVISION")
+        if findings.lost:
+            await record(tx, findings, "an attempt ended that it never redeemed", deps)
         await tx.append(Chain.REDEMPTIONS, [_entry(event)])
     return NOTHING
 

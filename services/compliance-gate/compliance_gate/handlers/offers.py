@@ -184,6 +184,8 @@ async def on_offer_returned(message: Received[OfferReturned], deps: Deps) -> Out
 async def lapse_expired(tick: TickInput, deps: Deps) -> Outcome:
     """Closes clearances whose token died unredeemed; replicas share the work by skipping locked rows."""
     async with deps.store.transaction() as tx:
+        if await tx.restore_lock() is not None:
+            return Drop("RESTORE_LOCK")
         expired = await tx.expired(deps.clock.now(), LAPSE_BATCH)
         if expired:
             await _lapse(tx, expired, CloseReason.EXPIRED, deps)

@@ -25,15 +25,23 @@ from compliance_gate.handlers.known import known_of, tokens_of
 from compliance_gate.ports import Clearance, Deps, Redemption, Transaction
 from outdial_contracts.events import BlockReason, CallMode, CloseOutcome, CloseReason
 from outdial_contracts.rpc import outdial_pb2 as pb
+from outdial_runtime.requests import NotReady
 from outdial_runtime.service import Answer, Request
 
 
 async def redeem(request: Request, deps: Deps) -> Answer:
-    """The last look: grants one leg once, or says why not. While the store is away it raises StoreUnavailable."""
+    """The last look: grants one leg once, or says why not.
+
+    Raises:
+        StoreUnavailable: the store is away.
+        NotReady: the restore lock holds.
+    """
     message: pb.RedeemRequest = request.message
     asked = _asked(message, deps)
     forged = token_failure(asked)
     async with deps.store.transaction() as tx:
+        if await tx.restore_lock() is not None:
+            raise NotReady("RESTORE_LOCK")
         if forged is not None:
             return await _turn_away(tx, message, *forged, deps)
         found = await tx.clearance(asked.attempt_id)

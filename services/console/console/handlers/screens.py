@@ -28,6 +28,8 @@ async def on_agent_leg(message: Received[AgentLeg], deps: Deps) -> Outcome:
 async def on_call_progress(message: Received[CallProgress], deps: Deps) -> Outcome:
     """Assigned and bridged drive the screen; from the first of them that is seen the agent is not available."""
     event = message.event
+    deps.hub.board.call_progress(event)
+    deps.hub.touch()
     if event.stage not in ON_SCREEN:
         return Drop("NOT_FOR_SCREENS")
     return await _screen_call(event, event.stage is ProgressStage.BRIDGED, False, message.now, deps)
@@ -36,12 +38,16 @@ async def on_call_progress(message: Received[CallProgress], deps: Deps) -> Outco
 async def on_call_ended(message: Received[CallEnded], deps: Deps) -> Outcome:
     """The agent's call is over; one that was bridged he wraps up."""
     event = message.event
+    deps.hub.board.call_ended(event)
+    deps.hub.touch()
     return await _screen_call(event, event.bridged_at is not None, True, message.now, deps)
 
 
 async def on_campaign_published(message: Received[CampaignPublished], deps: Deps) -> Outcome:
-    """Keeps the newest version of each campaign."""
+    """Keeps the newest version of each campaign, and its state for the board."""
     event = message.event
+    deps.hub.board.campaign_published(event)
+    deps.hub.touch()
     known = deps.floor.campaigns.get(event.campaign_id)
     if event.document is not None and (known is None or known.version < event.version):
         deps.floor.campaigns[event.campaign_id] = event

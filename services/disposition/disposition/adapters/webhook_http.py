@@ -20,7 +20,7 @@ from disposition.domain.delivery import Answer, Trouble
 
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 MOST_READ_BYTES = 65536
-"""Of the response, so that the connection can be used again; a longer one is cut and the connection closed."""
+"""Of the response, so that the connection can be used again; a longer one is left unread and the connection closed."""
 
 
 async def resolve(host: str, port: int) -> list[Address]:
@@ -71,6 +71,8 @@ class HttpPoster:
         if target is None:
             return Answer(trouble=Trouble.URL_REFUSED)
         addresses = await self._resolve(*target)
+        if not addresses:
+            return Answer(trouble=Trouble.NOT_REACHED)
         refused = refusal(url, addresses, self._policy)
         if refused is not None:
             return Answer(trouble=refused)
@@ -93,11 +95,9 @@ class HttpPoster:
             extensions={"sni_hostname": named.host},
         )
         async with request as response:
-            read = 0
-            async for chunk in response.aiter_raw():
-                read += len(chunk)
-                if read > MOST_READ_BYTES:
-                    break
+            length = response.headers.get("content-length", "")
+            if length.isascii() and length.isdigit() and int(length) <= MOST_READ_BYTES:
+                await response.aread()
             return Answer.of_status(response.status_code, _retry_after(response.headers.get("retry-after")))
 
     def _client(self, host: str) -> httpx.AsyncClient:

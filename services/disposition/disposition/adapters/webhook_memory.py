@@ -105,7 +105,7 @@ class MemoryWebhooks:
         """`limit` is for databases."""
         swept = 0
         for webhook_id, row in list(self.rows.items()):
-            if self._given_up(row, now):
+            if self._given_up(row):
                 row.state, row.settled_at = moved(row.state, DeliveryEvent.GIVEN_UP), now
                 row.trouble, row.status = Trouble.GONE, GONE
                 swept += 1
@@ -165,9 +165,8 @@ class MemoryWebhooks:
             return row.state is not DeliveryState.DELIVERED
         return row.state is DeliveryState.PENDING and row.tries == claimed.tries
 
-    def _given_up(self, row: Row, now: datetime) -> bool:
-        waits = row.state is DeliveryState.PENDING and row.due_at <= now
-        return waits and row.webhook.campaign_id in self._disabled
+    def _given_up(self, row: Row) -> bool:
+        return row.state is DeliveryState.PENDING and row.webhook.campaign_id in self._disabled
 
     def _forgotten(self, row: Row, now: datetime) -> bool:
         if row.settled_at is not None:

@@ -1,14 +1,14 @@
 """What a CRM is told, as JSON: of an attempt, of where a lead stands, of a suppression. Never a phone number.
 
 Every payload is made from a list of its own fields, so that a field added to an event is told only once somebody
-decides so. `schemas/webhooks/` holds the JSON Schema of `Envelope`s, docs/webhooks.md the words around it.
+decides so. schemas/webhooks/ holds the JSON Schema of the bodies, docs/webhooks.md the words around them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -31,8 +31,9 @@ PASSING = frozenset({LeadStatus.UNKNOWN, LeadStatus.NEW, LeadStatus.OFFERED, Lea
 """Where a lead stays for seconds, or where its CRM just put it: no news. Every other status is told."""
 BULK = frozenset({SuppressionSource.IMPORT})
 """Lists that an operator loads hold millions and are no person's word: not told one by one."""
-T = TypeVar("T", bound=str)
-D = TypeVar("D")
+MOST_KEY_CHARACTERS = 300
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""Aware UTC; RFC 3339 with Z in JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ class AttemptData:
     """The person asked not to be called."""
     suppression_id: str | None
     """With dnc: the suppression that it made."""
-    callback_at: datetime | None
+    callback_at: Moment | None
     charged: bool
     end_class: EndClass
     fault: Fault
@@ -70,15 +71,15 @@ class AttemptData:
     list_source: str | None
     region: str | None
     local_zone: str | None
-    redeemed_at: datetime | None
-    invited_at: datetime | None
-    alerting_at: datetime | None
-    answered_at: datetime | None
-    bridged_at: datetime | None
-    ended_at: datetime | None
+    redeemed_at: Moment | None
+    invited_at: Moment | None
+    alerting_at: Moment | None
+    answered_at: Moment | None
+    bridged_at: Moment | None
+    ended_at: Moment | None
     talk_seconds: float | None
     closed_by_deadline: bool
-    disposed_at: datetime
+    disposed_at: Moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +99,9 @@ class LeadData:
     """Redemptions so far."""
     last_code: DispositionCode | None
     block_reasons: tuple[BlockReason, ...]
-    next_due_at: datetime | None
+    next_due_at: Moment | None
     revision: int
-    at: datetime
+    at: Moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,24 +113,39 @@ class SuppressionData:
     seller_id: str
     """Seller it binds; * for all."""
     source: SuppressionSource
-    requested_at: datetime
-    changed_at: datetime
+    requested_at: Moment
+    changed_at: Moment
 
 
 @dataclass(frozen=True, kw_only=True)
-class Envelope(Generic[T, D]):
-    """The body of a webhook, as Standard Webhooks recommends it."""
+class AttemptWebhook:
+    """The body that tells of an attempt; `timestamp` is when it was disposed of, not when it was sent."""
 
-    type: T
-    """The topic that says the same."""
-    timestamp: datetime
-    """When it happened, not when it was sent."""
-    data: D
+    type: Literal["call.disposition"]
+    timestamp: Moment
+    data: AttemptData
 
 
-AttemptEnvelope = Envelope[Literal["call.disposition"], AttemptData]
-LeadEnvelope = Envelope[Literal["lead.state"], LeadData]
-SuppressionEnvelope = Envelope[Literal["suppression.changed"], SuppressionData]
+@dataclass(frozen=True, kw_only=True)
+class LeadWebhook:
+    """The body that tells of a lead; `timestamp` is when it changed."""
+
+    type: Literal["lead.state"]
+    timestamp: Moment
+    data: LeadData
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuppressionWebhook:
+    """The body that tells of a suppression; `timestamp` is when it came into force."""
+
+    type: Literal["suppression.changed"]
+    timestamp: Moment
+    data: SuppressionData
+
+
+BODIES = (AttemptWebhook, LeadWebhook, SuppressionWebhook)
+"""`type` is the topic that says the same; the shape is the one that Standard Webhooks recommends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +160,16 @@ class Webhook:
     """lead_id or suppression_id: webhooks of one campaign and subject are sent in the order they were queued."""
     body: str
     """What is signed and sent, word for word, at every try."""
+
+    @property
+    def storable(self) -> bool:
+        """Whether a database can hold and index it; what exists has ids far shorter than that."""
+        return is_key(self.campaign_id) and is_key(self.subject)
+
+
+def is_key(text: str) -> bool:
+    """No NUL, and short enough for an index."""
+    return "\x00" not in text and len(text) <= MOST_KEY_CHARACTERS
 
 
 def of_disposition(event: CallDisposition, suppression_id: str | None) -> Webhook:
@@ -162,7 +188,7 @@ def of_disposition(event: CallDisposition, suppression_id: str | None) -> Webhoo
         campaign_id=event.campaign_id,
         type=event.TOPIC,
         subject=event.lead_id,
-        body=_body(AttemptEnvelope(type="call.disposition", timestamp=event.disposed_at, data=data)),
+        body=_body(AttemptWebhook(type="call.disposition", timestamp=event.disposed_at, data=data)),
     )
 
 
@@ -176,7 +202,7 @@ def of_lead(event: LeadState) -> Webhook | None:
         campaign_id=event.campaign_id,
         type=event.TOPIC,
         subject=event.lead_id,
-        body=_body(LeadEnvelope(type="lead.state", timestamp=event.at, data=data)),
+        body=_body(LeadWebhook(type="lead.state", timestamp=event.at, data=data)),
     )
 
 
@@ -190,7 +216,7 @@ def of_suppression(event: SuppressionChanged, campaign_id: str, url: str) -> Web
         campaign_id=campaign_id,
         type=event.TOPIC,
         subject=event.suppression_id,
-        body=_body(SuppressionEnvelope(type="suppression.changed", timestamp=event.changed_at, data=data)),
+        body=_body(SuppressionWebhook(type="suppression.changed", timestamp=event.changed_at, data=data)),
     )
 
 
@@ -199,5 +225,5 @@ def _same(kind: type[Any], event: Any) -> dict[str, Any]:
     return {f.name: getattr(event, f.name) for f in fields(kind) if hasattr(event, f.name)}
 
 
-def _body(envelope: Envelope[Any, Any]) -> str:
-    return msgspec.json.encode(envelope).decode()
+def _body(body: AttemptWebhook | LeadWebhook | SuppressionWebhook) -> str:
+    return msgspec.json.encode(body).decode()

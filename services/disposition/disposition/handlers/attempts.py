@@ -118,7 +118,7 @@ async def _fold(
         if ruling.record != unit.record:
             await unit.save(ruling.record)
         if ruling.event is not None:
-            await unit.tell(of_disposition(ruling.event, ruling.record.suppression_id), message.now)
+            await _tell(unit, ruling.record, ruling.event, message.now)
     return NOTHING if ruling.event is None else Publish([ruling.event])
 
 
@@ -137,7 +137,14 @@ async def _look_after(unit: Unit, now: datetime, deps: Deps) -> None:
     if ruling.event is not None and await _opted_out(ruling.record, ruling.event, deps):
         await unit.save(ruling.record)
         await unit.say(ruling.event, cause)
-        await unit.tell(of_disposition(ruling.event, ruling.record.suppression_id), now)
+        await _tell(unit, ruling.record, ruling.event, now)
+
+
+async def _tell(unit: Unit, record: AttemptRecord, event: CallDisposition, now: datetime) -> None:
+    """Queues the webhook; no campaign can have been published under an id that can't be stored."""
+    webhook = of_disposition(event, record.suppression_id)
+    if webhook.storable:
+        await unit.tell(webhook, now)
 
 
 async def _opted_out(record: AttemptRecord, event: CallDisposition | None, deps: Deps) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from disposition.domain.payloads import of_lead, of_suppression
+from disposition.domain.payloads import MOST_KEY_CHARACTERS, is_key, of_lead, of_suppression
 from disposition.ports import Deps, Endpoint
 from outdial_contracts.events import CampaignPublished, LeadState, SuppressionChanged
 from outdial_runtime.outcome import NOTHING, DeadLetter, Drop, Outcome
@@ -16,6 +16,7 @@ from outdial_runtime.service import Answer, HttpReply, Received, Request, TickIn
 
 MOST_LISTED = 1000
 LISTED = 100
+KEY_RULE = f"must be at most {MOST_KEY_CHARACTERS} characters without a NUL"
 
 
 async def on_campaign_published(message: Received[CampaignPublished], deps: Deps) -> Outcome:
@@ -23,9 +24,11 @@ async def on_campaign_published(message: Received[CampaignPublished], deps: Deps
     event = message.event
     if event.document is None:
         return Drop("STATE_ONLY")
-    if "\x00" in event.campaign_id:
-        return DeadLetter("NOT_STORABLE", "campaign_id: holds a NUL")
+    if not (is_key(event.campaign_id) and is_key(event.document.seller_id)):
+        return DeadLetter("NOT_STORABLE", f"campaign_id, seller_id: {KEY_RULE}")
     document = event.document
+    if any("\x00" in (text or "") for text in (document.webhook_url, document.webhook_secret_env)):
+        return DeadLetter("NOT_STORABLE", "webhook: holds a NUL")
     await deps.webhooks.publish(
         Endpoint(
             campaign_id=event.campaign_id,
@@ -43,16 +46,16 @@ async def on_lead_state(message: Received[LeadState], deps: Deps) -> Outcome:
     webhook = of_lead(message.event)
     if webhook is None:
         return Drop("PASSING_STATUS")
-    if "\x00" in webhook.campaign_id or "\x00" in webhook.subject:
-        return DeadLetter("NOT_STORABLE", "campaign_id or lead_id: holds a NUL")
+    if not webhook.storable:
+        return DeadLetter("NOT_STORABLE", f"campaign_id, lead_id: {KEY_RULE}")
     await deps.webhooks.queue([webhook], message.now)
     return NOTHING
 
 
 async def on_suppression_changed(message: Received[SuppressionChanged], deps: Deps) -> Outcome:
     """Queues it for every endpoint of its seller."""
-    if "\x00" in message.event.suppression_id or "\x00" in message.event.seller_id:
-        return DeadLetter("NOT_STORABLE", "suppression_id or seller_id: holds a NUL")
+    if not (is_key(message.event.suppression_id) and is_key(message.event.seller_id)):
+        return DeadLetter("NOT_STORABLE", f"suppression_id, seller_id: {KEY_RULE}")
     endpoints = await deps.webhooks.endpoints_of(message.event.seller_id)
     made = [of_suppression(message.event, e.campaign_id, e.url) for e in endpoints if e.url is not None]
     webhooks = [webhook for webhook in made if webhook is not None]
@@ -79,7 +82,10 @@ async def on_list_dead(request: Request, deps: Deps) -> Answer:
     limit = request.query.get("limit", str(LISTED))
     if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= MOST_LISTED:
         return _refused(f"limit: must be a whole number from 1 to {MOST_LISTED}")
-    dead = await deps.webhooks.dead(request.query.get("campaign_id"), int(limit))
+    campaign_id = request.query.get("campaign_id")
+    if campaign_id is not None and not is_key(campaign_id):
+        return _refused(f"campaign_id: {KEY_RULE}")
+    dead = await deps.webhooks.dead(campaign_id, int(limit))
     return Answer(reply=HttpReply(body={"dead": [msgspec.to_builtins(asdict(one)) for one in dead]}))
 
 
@@ -90,7 +96,7 @@ async def on_replay_dead(request: Request, deps: Deps) -> Answer:
     except msgspec.DecodeError:
         return _refused("body: must be a JSON object with campaign_id and perhaps webhook_id")
     campaign_id, webhook_id = wanted.get("campaign_id"), wanted.get("webhook_id")
-    if not isinstance(campaign_id, str) or "\x00" in campaign_id:
+    if not isinstance(campaign_id, str) or not is_key(campaign_id):
         return _refused("campaign_id: must be text")
     if webhook_id is not None and not _is_uuid(webhook_id):
         return _refused("webhook_id: must be a UUID or absent")

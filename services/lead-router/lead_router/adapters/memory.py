@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lead_router.domain.admission import Taken, tokens_of
+from lead_router.domain.floors import Floor
 from lead_router.domain.leads import Campaign, Lead, Offer
 from lead_router.domain.lifecycle import DUE, OfferState, is_final
 from lead_router.domain.supply import Backlog, Demand
 from lead_router.ports import CampaignCounts, StoredReply
 from outdial_contracts import events as ev
+from outdial_runtime.broker import TopicPartition
 from outdial_runtime.outcome import Emit
 
 
@@ -32,6 +34,8 @@ class Memory:
     demands: dict[str, Demand] = field(default_factory=dict)
     keys: dict[str, StoredReply] = field(default_factory=dict)
     sent: list[Emit] = field(default_factory=list)
+    marks: dict[TopicPartition, int] = field(default_factory=dict)
+    floors: dict[str, Floor] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -177,3 +181,24 @@ class MemoryWork:
 
     async def forget_keys(self, before: datetime) -> None:
         self._t.keys.clear()
+
+    async def marks(self) -> Mapping[TopicPartition, int]:
+        return dict(self._t.marks)
+
+    async def save_marks(self, marks: Mapping[TopicPartition, int]) -> None:
+        for source, offset in marks.items():
+            self._t.marks[source] = max(offset, self._t.marks.get(source, 0))
+
+    async def floor(self, lead_id: str) -> Floor | None:
+        return self._t.floors.get(lead_id)
+
+    async def floors(self, lead_ids: list[str]) -> Mapping[str, Floor]:
+        return {i: self._t.floors[i] for i in lead_ids if i in self._t.floors}
+
+    async def save_floor(self, floor: Floor) -> None:
+        self._t.floors[floor.lead_id] = floor
+
+    async def hold_again(self) -> None:
+        flying = [o for o in self._t.offers.values() if o.state in (OfferState.OPEN, OfferState.REDEEMED)]
+        for offer in sorted(flying, key=lambda o: (o.state is OfferState.REDEEMED, o.offered_at)):
+            self._t.persons[offer.person_id] = offer.attempt_id

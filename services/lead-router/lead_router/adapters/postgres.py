@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 
 from lead_router.adapters import rows
+from lead_router.adapters.postgres_restore import RestoringWork
 from lead_router.domain.admission import Taken, tokens_of
 from lead_router.domain.leads import Campaign, Lead, Offer
 from lead_router.domain.rows import is_storable
@@ -40,11 +41,11 @@ class PostgresStore:
             yield PostgresWork(connection, self._outbox)
 
 
-class PostgresWork:
+class PostgresWork(RestoringWork):
     """lead_router.ports.Work within a transaction; meanings stand there."""
 
     def __init__(self, connection: Any, outbox: TableOutbox) -> None:
-        self._db = connection
+        super().__init__(connection)
         self._outbox = outbox
 
     async def emit(self, events: Sequence[Emit]) -> None:

@@ -12,7 +12,7 @@ from lead_router.domain.retry import NextStep
 from outdial_contracts.events import CallMode, Context, DialMode, LeadReady
 from outdial_contracts.identity import attempt_id
 
-UNANSWERED_GRACE_SECONDS = 30
+UNANSWERED_GRACE = timedelta(seconds=30)
 AUTODIALED = frozenset({DialMode.PREDICTIVE, DialMode.PROGRESSIVE, DialMode.POWER, DialMode.AUTO})
 
 
@@ -49,7 +49,7 @@ def make_offer(lead: Lead, campaign: Campaign, epoch: int, now: datetime) -> Off
         context=context,
         state=OfferState.OPEN,
         offered_at=now,
-        answer_due_at=expires_at + timedelta(seconds=UNANSWERED_GRACE_SECONDS),
+        answer_due_at=expires_at + UNANSWERED_GRACE,
     )
     moved = move(lead, LeadEvent.OFFER, now, offers=offer_no, current_attempt_id=attempt)
     ready = _ready(lead, campaign, offer, min(expires_at, lead.expires_at or expires_at))

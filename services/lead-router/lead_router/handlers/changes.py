@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from lead_router.domain.floors import lifted
 from lead_router.domain.leads import Lead, Offer, state_event
 from lead_router.domain.lifecycle import LeadEvent, OfferState, is_final
 from lead_router.domain.offering import move
@@ -16,6 +18,21 @@ async def save(work: Work, lead: Lead) -> None:
     """Stores the lead and says where it stands now."""
     await work.save_lead(lead)
     await work.emit([said(lead)])
+
+
+async def store_admitted(work: Work, leads: Sequence[Lead]) -> list[Lead]:
+    """Stores admitted leads and says where they stand; one that a restored database had forgotten goes on from there.
+
+    At once: persons are locked in one order, so that two imports can't wait for each other.
+    """
+    floors = await work.floors([lead.lead_id for lead in leads])
+    stored = [lifted(lead, floors[lead.lead_id]) if lead.lead_id in floors else lead for lead in leads]
+    await work.insert_leads(stored)
+    for lead in stored:
+        if lead.status in (LeadStatus.CANCELLED, LeadStatus.EXPIRED):
+            await work.release_tokens(lead.lead_id)
+    await work.emit([said(lead) for lead in stored])
+    return stored
 
 
 def said(lead: Lead) -> Emit:

@@ -12,7 +12,7 @@ from lead_router.domain.admission import Taken, admit, tokens_asked
 from lead_router.domain.csvfile import BadHeader, Row, read_rows
 from lead_router.domain.leads import Lead
 from lead_router.domain.rows import Origin, Rejected, Rejection, submission
-from lead_router.handlers.changes import said
+from lead_router.handlers.changes import store_admitted
 from lead_router.handlers.problems import problem
 from lead_router.ports import Deps, Work
 from outdial_contracts.events import Consent, LeadSubmitted
@@ -65,7 +65,7 @@ async def post_import(request: Request, deps: Deps) -> Answer:
             return problem(422, "Not a leads.csv", str(error), field="header")
         account = await _take_in(work, rows, origin, deps)
         if not dry_run:
-            await _store(work, [lead for _, lead in account.leads])
+            await store_admitted(work, [lead for _, lead in account.leads])
     return Answer(reply=HttpReply(status=200, body=account.body(dry_run)))
 
 
@@ -98,12 +98,6 @@ def _submissions(rows: Iterable[Row], origin: Origin, account: Import) -> Iterat
             yield row.number, submission(row.content, origin)
         except Rejected as rejected:
             account.errors.append((row.number, rejected.rejection))
-
-
-async def _store(work: Work, leads: list[Lead]) -> None:
-    # At once: persons are locked in one order, so that two imports can't wait for each other.
-    await work.insert_leads(leads)
-    await work.emit([said(lead) for lead in leads])
 
 
 def _valid(row: int, lead: Lead) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from lead_router.domain.admission import admit, tokens_asked
 from lead_router.domain.leads import Campaign, Lead
 from lead_router.domain.lifecycle import LeadEvent
 from lead_router.domain.rows import Origin, Reason, Rejected, Rejection, submission
-from lead_router.handlers.changes import end, said
+from lead_router.handlers.changes import end, store_admitted
 from lead_router.handlers.problems import PROBLEM, document, problem
 from lead_router.ports import Deps, Work
 from outdial_contracts.events import LeadAction, LeadSubmitted
@@ -104,9 +104,8 @@ async def _admit(work: Work, submitted: LeadSubmitted, deps: Deps, now: datetime
     await work.lock_admission(submitted.campaign_id)
     taken = await work.taken(submitted.campaign_id, [submitted.lead_id], tokens_asked([submitted], deps.keys))
     lead = admit(submitted, deps.keys, taken, now)
-    await work.insert_leads([lead])
-    await work.emit([said(lead)])
-    return lead
+    [stored] = await store_admitted(work, [lead])
+    return stored
 
 
 def _refused(rejection: Rejection) -> Outcome:

@@ -13,7 +13,7 @@ from lead_router.domain.leads import Lead, Offer
 from lead_router.domain.lifecycle import LeadEvent, OfferEvent, OfferState, is_final, next_offer_state
 from lead_router.domain.offering import move, step
 from lead_router.domain.retry import NextStep, after_block, after_disposition, after_return, window
-from lead_router.domain.supply import lost
+from lead_router.domain.supply import Demand, lost
 from lead_router.handlers.changes import give_back, save
 from lead_router.handlers.supplying import supply
 from lead_router.ports import Deps, Work
@@ -39,23 +39,30 @@ ENDING = frozenset({LeadEvent.FINISH, LeadEvent.SUPPRESS})
 
 async def on_compliance_blocked(message: Received[ComplianceBlocked], deps: Deps) -> Outcome:
     """The lead waits, tries its next number or is blocked for good; the pacer gets another one at once."""
-    event = message.event
     async with deps.store.work() as work:
-        demand = await work.demand(event.campaign_id)
-        lead = await work.lead(event.context.lead_id)
-        offer = await work.offer(event.attempt_id)
-        if lead is None or offer is None:
-            return Drop("OFFER_UNKNOWN")
-        state = next_offer_state(offer.state, OfferEvent.BLOCK)
-        if state is None:
-            return Drop("ALREADY_ANSWERED")
-        following = after_block(event.reasons, event.next_allowed_at, lead.has_next_phone, message.now)
-        lead = replace(lead, block_reasons=event.reasons)
-        await _close(work, lead, replace(offer, state=state), following, message.now)
-        if demand is not None:
-            # One that had timed out was replaced then.
-            await supply(work, lost(demand, offer.epoch) if offer.state is OfferState.OPEN else demand, message.now)
+        answered = await block(work, message.event, message.now)
+        if isinstance(answered, Drop):
+            return answered
+        if answered is not None:
+            await supply(work, answered, message.now)
     return NOTHING
+
+
+async def block(work: Work, event: ComplianceBlocked, now: datetime) -> Demand | Drop | None:
+    """Stores the block; the demand that misses an offer now, if any asked for it, is the caller's to serve and save."""
+    demand = await work.demand(event.campaign_id)
+    lead = await work.lead(event.context.lead_id)
+    offer = await work.offer(event.attempt_id)
+    if lead is None or offer is None:
+        return Drop("OFFER_UNKNOWN")
+    state = next_offer_state(offer.state, OfferEvent.BLOCK)
+    if state is None:
+        return Drop("ALREADY_ANSWERED")
+    following = after_block(event.reasons, event.next_allowed_at, lead.has_next_phone, now)
+    lead = replace(lead, block_reasons=event.reasons)
+    await _close(work, lead, replace(offer, state=state), following, now)
+    # One that had timed out was replaced then.
+    return lost(demand, offer.epoch) if demand is not None and offer.state is OfferState.OPEN else demand
 
 
 async def on_clearance_closed(message: Received[ClearanceClosed], deps: Deps) -> Outcome:
