@@ -85,6 +85,7 @@ def run(say: Callable[[str], None]) -> AttemptsResult:
             cache_dir=Config.from_env().cache_dir,
             clock=clock,
             prompts_dir=EXAMPLES / "prompts",
+            lists_dir=EXAMPLES / "lists",
         )
         stack = Stack(options, say)
         services = Services(stack.addresses)

@@ -1,4 +1,4 @@
-"""240 million numbers of suppression lists: memory at rest and during a swap, load time, look-ups, beside other stores."""
+"""240 million suppressed numbers: memory at rest and during a swap, load time, look-ups, beside other stores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import resource
 import sys
 import tempfile
 import time
-from array import array
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime

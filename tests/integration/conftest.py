@@ -28,6 +28,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             cache_dir=ROOT / ".outdial" / "cache",
             clock=clock,
             prompts_dir=ROOT / "examples" / "prompts",
+            lists_dir=ROOT / "examples" / "lists",
         )
         running = Stack(options, lambda text: print(f"stack: {text}"))
         try:

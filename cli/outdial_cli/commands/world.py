@@ -14,6 +14,7 @@ from outdial_cli.demo.run import REPORTS_FOLDER, Demo
 from outdial_cli.embedded.leftovers import DataDirInUse, DirectoryLock
 from outdial_cli.stack.environment import RunClock
 from outdial_cli.stack.layout import STACK_FILE, NoStack, save
+from outdial_cli.stack.materials import LISTS
 from outdial_cli.stack.processes import ended, send
 from outdial_cli.stack.stack import PROMPTS, Stack, StackOptions
 
@@ -62,6 +63,7 @@ def up(
     team_id: str = typer.Option("blue", "--team", help="Their team."),
     carrier_port: int = typer.Option(5080, help="Where the simulated carrier listens, as in examples/route.yaml."),
     prompts: Path = typer.Option(PROMPTS, help="Folder of the safe-harbour messages."),
+    lists: Path = typer.Option(LISTS, help="Folder of suppression-list files, each named by its list's id."),
     data_dir: Path = DataDir,
 ) -> None:
     """Leave the stack running for a CRM, until Ctrl-C or `outdial down`.
@@ -76,6 +78,7 @@ def up(
         cache_dir=data_dir / "cache",
         clock=clock,
         prompts_dir=prompts,
+        lists_dir=lists,
         reports_dir=data_dir / REPORTS_FOLDER,
         carrier_sip_port=carrier_port,
         fresh=False,

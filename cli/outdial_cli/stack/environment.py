@@ -44,6 +44,7 @@ class Settings:
     secrets: Secrets
     keys_dir: Path
     prompts_dir: Path
+    lists_dir: Path
     clock: RunClock
     dsns: Mapping[str, str]
     """service -> DSN with its own role and schema."""
@@ -93,6 +94,7 @@ def _own(service: str, ordinal: int, settings: Settings) -> dict[str, str]:
             "OUTDIAL_TOKEN_KEYS": secrets.token_keys,
             "OUTDIAL_SIGNING_KEY_FILE": str(settings.keys_dir / SIGNING_KEY),
             "OUTDIAL_CLEARANCE_JWKS_FILE": str(settings.keys_dir / JWKS),
+            "OUTDIAL_LISTS_DIR": str(settings.lists_dir),
         },
         "media-gateway": {
             "OUTDIAL_CLEARANCE_JWKS_FILE": str(settings.keys_dir / JWKS),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -24,7 +22,6 @@ from outdial_cli.embedded.supervisor import ChildEvent, RestartPolicy, Supervise
 from outdial_cli.embedded.topics import TopicSpec, create_topics
 from outdial_cli.embedded.world import EmbeddedInfra, Infra, Phase, PhaseState, infra_for
 from outdial_cli.stack.environment import (
-    JWKS,
     WEBHOOK_SECRET_ENV,
     WITH_DATABASE,
     RunClock,
@@ -42,8 +39,10 @@ from outdial_cli.stack.layout import (
     process_names,
     replica_of,
 )
+from outdial_cli.stack.materials import LISTS, load_lists, make_keys
 from outdial_contracts.topics import TOPICS
 
+GATE = "compliance-gate"
 PROMPTS = Path("examples") / "prompts"
 GATE_PROXY = "gate-proxy"
 READY_SECONDS = 90.0
@@ -65,6 +64,8 @@ class StackOptions:
     """Of report.html files, for the console's page."""
     topic_prefix: str = ""
     prompts_dir: Path = PROMPTS
+    lists_dir: Path = LISTS
+    """Files of external suppression lists, each named by its list's id."""
     carrier_sip_port: int | None = None
     """Where the simulated carrier listens; None takes a free port."""
     fresh: bool = True
@@ -109,6 +110,11 @@ class Stack:
         return self._options.data_dir / "keys"
 
     @property
+    def lists_dir(self) -> Path:
+        """Snapshots of external suppression lists."""
+        return self._options.data_dir / "lists"
+
+    @property
     def logs_dir(self) -> Path:
         """One log per process."""
         return self._options.data_dir / "logs"
@@ -144,7 +150,8 @@ class Stack:
         for log in (self.carrier_log, self.agents_log, self.crm_log):
             log.unlink(missing_ok=True)
         create_topics(self.bootstrap, topic_specs(), self.topic_prefix)
-        self._make_keys()
+        make_keys(self.tool(GATE), self.keys_dir, fresh=self._options.fresh)
+        load_lists(self.tool(GATE), self._options.lists_dir, self.lists_dir, self._options.clock.start)
         settings = self._settings()
         if self.addresses.gate_port is not None:
             self._children[GATE_PROXY] = Child(self._proxy_spec())
@@ -316,6 +323,7 @@ class Stack:
             secrets=self.secrets,
             keys_dir=self.keys_dir.resolve(),
             prompts_dir=self._options.prompts_dir.resolve(),
+            lists_dir=self.lists_dir.resolve(),
             clock=self._options.clock,
             dsns={name: self._infra.dsn(name) for name in SERVICES if name in WITH_DATABASE},
             collector_url=self._infra.collector_url,
@@ -328,7 +336,7 @@ class Stack:
     def _proxy_spec(self) -> ChildSpec:
         port = self.addresses.gate_port
         assert port is not None
-        gates = [name for name in self.process_names if replica_of(name)[0] == "compliance-gate"]
+        gates = [name for name in self.process_names if replica_of(name)[0] == GATE]
         targets = ",".join(self.addresses.grpc(name) for name in gates)
         return ChildSpec(
             name=GATE_PROXY,
@@ -367,16 +375,6 @@ class Stack:
             self._say(f"{phase.name} ready after {phase.seconds:.1f} s")
         elif phase.state is PhaseState.PROGRESS:
             self._say(f"{phase.name} {phase.detail}")
-
-    def _make_keys(self) -> None:
-        if self._options.fresh:
-            shutil.rmtree(self.keys_dir, ignore_errors=True)
-        if (self.keys_dir / JWKS).exists():
-            return
-        command = [str(self.tool("compliance-gate")), "keys", "new", "--out", str(self.keys_dir)]
-        made = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        if made.returncode != 0:
-            raise ValueError(f"no signing key: {made.stderr.strip()}")
 
 
 def topic_specs() -> list[TopicSpec]:

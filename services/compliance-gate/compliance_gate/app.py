@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
-from compliance_gate.adapters.list_store import ListFolder
+from compliance_gate.adapters.list_store import ListFolder, SnapshotLists
 from compliance_gate.adapters.postgres import PostgresStore
 from compliance_gate.adapters.restored import say_restored
 from compliance_gate.adapters.rule_pack import LAW, load_rule_pack, pin_time_zones, shipped
@@ -26,11 +26,12 @@ from compliance_gate.handlers import http, ledger, offers
 from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed
 from compliance_gate.handlers.dispositions import on_call_disposition
 from compliance_gate.handlers.failing import not_ready, rechecked, retried, unavailable, unless_locked
+from compliance_gate.handlers.lists import get_lists, listed, take_up
 from compliance_gate.handlers.preflight import post_preflight
 from compliance_gate.handlers.redeem import redeem
 from compliance_gate.handlers.restoring import lost_chains, not_ready_because, record_lost, watch_restore
 from compliance_gate.handlers.suppressions import on_suppression_submitted, suppress
-from compliance_gate.ports import Deps, Guard, Signer, Store
+from compliance_gate.ports import Deps, Guard, Lists, NoLists, Signer, Store
 from outdial_contracts.base import Event
 from outdial_contracts.events import (
     CallDisposition,
@@ -62,10 +63,12 @@ TICKS = (
     Tick(handler=rechecked(watch_restore), every_seconds=0.5),
     Tick(handler=retried(offers.lapse_expired), every_seconds=1.0),
     Tick(handler=retried(ledger.checkpoint), every_seconds=5.0),
+    Tick(handler=retried(take_up), every_seconds=2.0),
 )
 REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
     GrpcMethod(service="Clearance", method="Redeem", handler=not_ready(redeem)),
     GrpcMethod(service="Clearance", method="Suppress", handler=not_ready(suppress)),
+    HttpRoute(method="GET", path="/v1/lists", handler=get_lists),
     HttpRoute(method="GET", path="/v1/keys", handler=unavailable(http.get_keys)),
     HttpRoute(method="POST", path="/v1/preflight", handler=unavailable(post_preflight)),
     HttpRoute(method="POST", path="/v1/suppressions", handler=unavailable(http.post_suppressions)),
@@ -120,8 +123,16 @@ async def _open(config: Config, toolkit: Toolkit) -> AsyncIterator[Deps]:
     ) as pool:
         await migrate(pool, MIGRATIONS)
         outbox = toolkit.table_outbox(pool)
+        lists = SnapshotLists(config.lists_dir)
+        await lists.refresh()  # an offer is not to be blocked for a list that is still being read
         yield await begin(
-            lambda chains: PostgresStore(pool, outbox, chains), toolkit, pack, signer, config.token_keys, asyncio.sleep
+            lambda chains: PostgresStore(pool, outbox, chains),
+            toolkit,
+            pack,
+            signer,
+            config.token_keys,
+            asyncio.sleep,
+            lists,
         )
 
 
@@ -132,12 +143,14 @@ async def begin(
     signer: Signer,
     tokens: TokenKeys,
     pause: Callable[[float], Awaitable[None]],
+    lists: Lists | None = None,
 ) -> Deps:
     """Begins a boot on a store: its ledger chains, whose first records name what a restore made the store forget.
 
     Args:
         open_store: makes the store from this boot's chain ids.
         pause: waits real seconds.
+        lists: copies of external lists, taken up already.
     """
     boot_id = toolkit.chance.token()
     chains = {chain: f"{boot_id}.{chain.value}" for chain in Chain}
@@ -154,6 +167,7 @@ async def begin(
         frontiers={chain_id: Frontier() for chain_id in chains.values()},
         past=toolkit.past,
         guard=Guard(verified=False),
+        lists=lists or NoLists(),
     )
     lost, after = await lost_chains(deps.store, toolkit.past)
     boot = {
@@ -161,6 +175,7 @@ async def begin(
         "clock_shifted": toolkit.clock.shifted,
         "rule_pack": pack.version,
         "tzdata": pack.tzdata,
+        "lists": listed(deps.lists.in_force()),
         "key_id": signer.key_id,
         "at": toolkit.clock.now().isoformat(),
         **({"lost": {chain: [seq, head] for chain, (seq, head) in lost.items()}} if lost else {}),

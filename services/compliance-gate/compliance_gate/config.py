@@ -26,12 +26,15 @@ class Config:
     """Private Ed25519 JWK with a kid; `compliance-gate keys new` makes one."""
     rule_pack_files: tuple[Path, ...] = ()
     """Rule packs in place of the shipped ones."""
+    lists_dir: Path | None = None
+    """Snapshots of external lists (`compliance-gate lists load`); None: no list is ever consulted (SCRUB_MISSING)."""
     pool_size: int = 12
     """Database connections."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Config:
-        """Reads OUTDIAL_POSTGRES_DSN, OUTDIAL_TOKEN_KEYS, OUTDIAL_SIGNING_KEY_FILE, OUTDIAL_RULE_PACK_FILES.
+        """Reads OUTDIAL_POSTGRES_DSN, OUTDIAL_TOKEN_KEYS, OUTDIAL_SIGNING_KEY_FILE, OUTDIAL_RULE_PACK_FILES,
+        OUTDIAL_LISTS_DIR.
 
         Raises:
             ConfigError: naming the variable.
@@ -42,6 +45,7 @@ class Config:
             token_keys=_token_keys(env),
             signing_key_file=Path(_required(env, "OUTDIAL_SIGNING_KEY_FILE", "a path to a private Ed25519 JWK")),
             rule_pack_files=tuple(map(Path, files)),
+            lists_dir=Path(lists) if (lists := env.get("OUTDIAL_LISTS_DIR")) else None,
             pool_size=_pool_size(env),
         )
 

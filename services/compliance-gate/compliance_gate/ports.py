@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from compliance_gate.domain.clearance import State
-from compliance_gate.domain.facts import Attempt, Suppression
+from compliance_gate.domain.facts import Attempt, ListCopy, ListInForce, Suppression
 from compliance_gate.domain.ledger import Chain, Checkpoint, Entry, Frontier, Record
 from compliance_gate.domain.live import LiveBook
 from compliance_gate.domain.restore import RestoreLock
@@ -251,6 +251,36 @@ class Store(Protocol):
         """Offers by state, open attempts, suppressions and ledger records."""
 
 
+class Lists(Protocol):
+    """Copies of external suppression lists."""
+
+    def copies(self, e164: str) -> Mapping[str, ListCopy]:
+        """List id -> what the copy in force says of a number; a list without a copy is absent."""
+
+    async def refresh(self) -> Mapping[str, ListInForce]:
+        """Takes up copies that were loaded since and returns them; takes seconds, but not of the loop.
+
+        Raises:
+            DamagedSet: a copy is not whole; the one before stays in force.
+        """
+
+    def in_force(self) -> Mapping[str, ListInForce]:
+        """List id -> the copy in force."""
+
+
+class NoLists:
+    """No list is ever consulted: every call that needs one is blocked (SCRUB_MISSING)."""
+
+    def copies(self, e164: str) -> Mapping[str, ListCopy]:
+        return {}
+
+    async def refresh(self) -> Mapping[str, ListInForce]:
+        return {}
+
+    def in_force(self) -> Mapping[str, ListInForce]:
+        return {}
+
+
 class Signer(Protocol):
     """The gate's Ed25519 key."""
 
@@ -302,3 +332,4 @@ class Deps:
     past: TopicPast | None = None
     """None where nothing is read back, as in tests of a single handler."""
     guard: Guard = field(default_factory=Guard)
+    lists: Lists = field(default_factory=NoLists)

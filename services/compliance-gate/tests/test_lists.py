@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
@@ -119,15 +120,15 @@ def test_new_copy_is_swapped_in_and_says_how_old_it_is(tmp_path: Path) -> None:
     load(folder, wanted(file), NOW)
     lists = SnapshotLists(folder)
     assert lists.copies("+12125550101") == {}
-    assert set(lists.refresh()) == {"US-NDNC"}
+    assert set(asyncio.run(lists.refresh())) == {"US-NDNC"}
     assert lists.copies("+12125550101")["US-NDNC"].listed
     assert not lists.copies("+12125550102")["US-NDNC"].listed
     assert lists.copies("+12125550102")["US-NDNC"].as_of == NOW
-    assert lists.refresh() == {}
+    assert asyncio.run(lists.refresh()) == {}
     delta = tmp_path / "delta.csv"
     delta.write_bytes(b"phone,change\n2125550101,D\n2125550102,A\n")
     load(folder, wanted(delta, as_of=NOW + timedelta(days=1), delta=True), NOW)
-    lists.refresh()
+    asyncio.run(lists.refresh())
     assert not lists.copies("+12125550101")["US-NDNC"].listed
     assert lists.copies("+12125550102")["US-NDNC"].as_of == NOW + timedelta(days=1)
     assert len(list((folder / "US-NDNC").iterdir())) == 2  # the manifest and one snapshot: nothing piles up
@@ -144,12 +145,12 @@ def test_bad_file_older_copy_or_damage_leaves_the_old_copy_in_force(tmp_path: Pa
         load(folder, wanted(good, as_of=NOW - timedelta(days=1)), NOW)
     assert manifest(folder / "US-NDNC") == first
     lists = SnapshotLists(folder)
-    lists.refresh()
+    asyncio.run(lists.refresh())
     second = load(folder, wanted(good, as_of=NOW + timedelta(days=1)), NOW)
     snapshot = folder / "US-NDNC" / second.file
     snapshot.write_bytes(snapshot.read_bytes()[:-1])
     with pytest.raises(DamagedSet):
-        lists.refresh()
+        asyncio.run(lists.refresh())
     assert lists.copies("+12125550101")["US-NDNC"].as_of == NOW
 
 
@@ -181,7 +182,7 @@ def test_interrupted_load_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: 
     assert made.numbers == 200
     assert again[0] > 100  # the first file was not read again
     lists = SnapshotLists(folder)
-    lists.refresh()
+    asyncio.run(lists.refresh())
     listed = [n for n in range(100) if lists.copies(f"+1646555{n:04d}")["US-NDNC"].listed]
     assert listed == list(range(100))
 

@@ -320,7 +320,7 @@ def _pack() -> RulePack:
     pack = load_rule_pack(tzdata=pin_time_zones())
     uncounted = frozenset({RuleOutcome.NETWORK_FAILED, RuleOutcome.BUSY, RuleOutcome.NO_ANSWER})
     caps = tuple(replace(cap, max_attempts=PERSON_CAP, not_counted=uncounted) for cap in pack.caps)
-    return replace(pack, caps=caps)
+    return replace(pack, caps=caps, lists=())
 
 
 @cache

@@ -122,6 +122,7 @@ def _stack(folder: Path, replicas: int) -> Stack:
         cache_dir=ROOT / ".outdial" / "cache",
         clock=RunClock(start="2026-11-17T15:00:00Z", origin_seconds=time.monotonic()),
         prompts_dir=ROOT / "examples" / "prompts",
+        lists_dir=ROOT / "examples" / "lists",
         fresh=False,  # the folder is new, and small disks may be mounted in it
         replicas=dict.fromkeys(SERVICES, replicas),
         gate_proxy=True,

@@ -9,6 +9,7 @@ A load writes its snapshot first and replaces current.json last, so a bad file o
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compliance_gate.adapters.list_files import BadListFile, read_numbers
-from compliance_gate.domain.facts import ListCopy
+from compliance_gate.domain.facts import ListCopy, ListInForce
 from compliance_gate.domain.phone_set import LOCAL, DamagedSet, PhoneSet
 
 CURRENT, LOADING, PARTIAL = "current.json", "loading.json", "loading.phones"
@@ -230,9 +231,9 @@ def _read_snapshot(home: Path, current: Manifest) -> PhoneSet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _InForce:
+class _Held:
     manifest: Manifest
-    as_of: datetime
+    told: ListInForce
     phones: PhoneSet
 
 
@@ -241,14 +242,17 @@ class SnapshotLists:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._in_force: dict[str, _InForce] = {}
+        self._in_force: dict[str, _Held] = {}
 
-    def refresh(self) -> Mapping[str, Manifest]:
-        """Reads what changed and swaps it in at once; returns what was swapped. May take seconds: not in the loop.
+    async def refresh(self) -> Mapping[str, ListInForce]:
+        """Reads what changed, in a thread of its own, and swaps it in at once; returns what was swapped.
 
         Raises:
             DamagedSet: a snapshot is not whole; the one before stays in force.
         """
+        return await asyncio.to_thread(self._take_up)
+
+    def _take_up(self) -> dict[str, ListInForce]:
         swapped = {}
         for home in sorted(self._folder.iterdir()) if self._folder is not None and self._folder.is_dir() else ():
             current = manifest(home) if home.is_dir() else None
@@ -257,19 +261,29 @@ class SnapshotLists:
                 continue
             with contextlib.suppress(FileNotFoundError):  # a younger load has just replaced it: next time
                 phones = _read_snapshot(home, current)
-                fresh = _InForce(manifest=current, as_of=datetime.fromisoformat(current.as_of), phones=phones)
+                fresh = _Held(manifest=current, told=_told(current), phones=phones)
                 self._in_force = {**self._in_force, home.name: fresh}
-                swapped[home.name] = current
+                swapped[home.name] = fresh.told
         return swapped
 
     def copies(self, e164: str) -> Mapping[str, ListCopy]:
         """What the copies in force say of a number."""
         number = int(e164[1:])
-        return {name: ListCopy(as_of=one.as_of, listed=number in one.phones) for name, one in self._in_force.items()}
+        held = self._in_force
+        return {name: ListCopy(as_of=one.told.as_of, listed=number in one.phones) for name, one in held.items()}
 
-    def in_force(self) -> Mapping[str, Manifest]:
+    def in_force(self) -> Mapping[str, ListInForce]:
         """List id -> the copy in force."""
-        return {name: one.manifest for name, one in self._in_force.items()}
+        return {name: one.told for name, one in self._in_force.items()}
+
+
+def _told(current: Manifest) -> ListInForce:
+    return ListInForce(
+        as_of=datetime.fromisoformat(current.as_of),
+        numbers=current.numbers,
+        sha256=current.sha256,
+        source=current.source,
+    )
 
 
 class ListFolder:

@@ -1,4 +1,4 @@
-"""The gate's own tools: decide cases, look at rule packs, load lists, make a signing key, verify a ledger export, say that the database was restored.
+"""The gate's own tools: cases, rule packs, external lists, signing keys, the ledger, and the word on a restore.
 
 Exit codes: 0 it holds, 1 it does not, 2 bad usage or unreadable input.
 """

@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   compliance-gate lists load US-NDNC dnc_2026_11.txt.gz --dir lists/ --as-of 2026-11-01T00:00:00Z
   compliance-gate lists load US-NDNC 212.txt 646.txt --area-files --dir lists/ --as-of 2026-11-01T00:00:00Z
   compliance-gate lists load US-NDNC changes.csv --delta --dir lists/ --as-of 2026-11-08T00:00:00Z
+  compliance-gate lists load-all fetched/ --dir lists/ --as-of 2026-11-08T00:00:00Z
   compliance-gate lists show --dir lists/
 """
 
@@ -28,7 +29,7 @@ EXAMPLES = """examples:
 def add_to(areas: Areas) -> None:
     """Adds the words to the command line."""
     words = areas.add_parser("lists", help="external suppression lists", epilog=EXAMPLES, formatter_class=RAW)
-    verbs = words.add_subparsers(required=True, metavar="load|show")
+    verbs = words.add_subparsers(required=True, metavar="load|load-all|show")
     load = verbs.add_parser(
         "load",
         help="make a snapshot and put it in force",
@@ -51,6 +52,17 @@ def add_to(areas: Areas) -> None:
     load.add_argument("--country-code", default="1", help="of numbers without a plus (default 1)")
     load.add_argument("--json", action="store_true", help="print a JSON object")
     load.set_defaults(run=_load)
+    every = verbs.add_parser(
+        "load-all",
+        help="load every file of a folder; each is named by its list's id, for example US-NDNC.txt",
+        epilog=EXAMPLES,
+        formatter_class=RAW,
+    )
+    every.add_argument("files", type=Path, metavar="FOLDER")
+    every.add_argument("--dir", type=Path, required=True, help="folder of snapshots (OUTDIAL_LISTS_DIR)")
+    every.add_argument("--as-of", required=True, metavar="TIME", help="when the copies were taken")
+    every.add_argument("--json", action="store_true", help="print JSON objects")
+    every.set_defaults(run=_load_all)
     show = verbs.add_parser("show", help="the copies in force", epilog=EXAMPLES, formatter_class=RAW)
     show.add_argument("--dir", type=Path, required=True, help="folder of snapshots (OUTDIAL_LISTS_DIR)")
     show.add_argument("--json", action="store_true", help="print a JSON object")
@@ -71,6 +83,15 @@ def _load(options: argparse.Namespace) -> int:
     if progress is not None:
         print(file=sys.stderr)
     say(options, made, f"{options.list_id}: {made['numbers']:,} numbers as of {made['as_of']} are in force")
+    return 0
+
+
+def _load_all(options: argparse.Namespace) -> int:
+    if not options.files.is_dir():
+        raise UsageError(f"FOLDER: {options.files}: want a folder")
+    for file in sorted(path for path in options.files.iterdir() if path.is_file()):
+        asked = {"list_id": file.name.partition(".")[0], "files": [file], "delta": False}
+        _load(argparse.Namespace(**{**vars(options), **asked, "area_files": False, "country_code": "1"}))
     return 0
 
 

@@ -101,6 +101,17 @@ class ListCopy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListInForce:
+    """The copy of an external list that look-ups go to."""
+
+    as_of: datetime
+    numbers: int
+    sha256: str
+    source: str
+    """Names of the files it was made from."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Suspension:
     """A declared emergency in a region: no marketing to consumers (RULES.md 5.2)."""
 

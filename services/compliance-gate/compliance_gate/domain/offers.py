@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from compliance_gate.domain.clearance import Allowance
 from compliance_gate.domain.decision import Decision, evaluate
-from compliance_gate.domain.facts import Attempt, Call, Facts, Lead, PersonCap, Suppression
+from compliance_gate.domain.facts import Attempt, Call, Facts, Lead, ListCopy, PersonCap, Suppression
 from compliance_gate.domain.rules import RulePack
 from outdial_contracts.events import (
     BlockReason,
@@ -29,6 +29,8 @@ class Known:
     suppressions: tuple[Suppression, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     """Attempts and live reservations, the offer's own not among them."""
+    lists: Mapping[str, ListCopy] = field(default_factory=dict)
+    """What the copies of external lists say of the number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,11 +60,13 @@ def facts_of(
             mode=mode,
             ring_seconds=ring_seconds,
             person_cap=cap,
+            agent_guaranteed=offer.agent_guaranteed,
         ),
         lead=Lead(phone=offer.phone, line_type=offer.line_type, consumer=offer.consumer, address=offer.address),
         consents=known.consents,
         suppressions=known.suppressions,
         attempts=known.attempts,
+        lists=known.lists,
     )
 
 

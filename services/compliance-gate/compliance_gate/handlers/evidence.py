@@ -22,7 +22,7 @@ async def evidence_of(attempt_id: str, deps: Deps) -> dict[str, Any] | None:
         redemptions = await tx.redemptions(attempt_id)
         fact = await tx.attempt_fact(attempt_id)
         consents = await tx.consents([c.consent_id for c in clearance.offer.consents])
-        known = await known_of(tx, clearance.offer, consents, deps.clock.now(), deps.tokens)
+        known = await known_of(tx, clearance.offer, consents, deps.clock.now(), deps)
     records = await deps.store.records_of(attempt_id)
     return {
         "attempt_id": attempt_id,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from compliance_gate.domain.facts import Suppression
+from compliance_gate.domain.facts import ListCopy, Suppression
 from compliance_gate.domain.offers import Known
 from compliance_gate.domain.places import normalise
 from compliance_gate.ports import Deps, Keys, Transaction
 from outdial_contracts.events import Consent, LeadReady
 from outdial_contracts.identity import TokenKeys
 
-LOOK_BACK = timedelta(days=31)
-"""No cap of a pack looks further back."""
+E164 = re.compile(r"\+[0-9]{8,15}")
+LOOK_BACK = timedelta(days=62)
+"""No cap or cool-down of a pack looks further back (FR-REFUSAL-60D)."""
 
 
 def canonical_offer(offer: LeadReady, deps: Deps) -> LeadReady:
@@ -47,9 +50,15 @@ def distinct(consents: tuple[Consent, ...]) -> tuple[Consent, ...]:
 
 
 async def known_of(
-    tx: Transaction, offer: LeadReady, consents: tuple[Consent, ...], now: datetime, tokens: TokenKeys
+    tx: Transaction, offer: LeadReady, consents: tuple[Consent, ...], now: datetime, deps: Deps
 ) -> Known:
     """Suppressions, attempts and reservations of the offer's person and number, its own left out."""
-    suppressions: tuple[Suppression, ...] = await tx.suppressions(tokens_of(offer, tokens))
-    attempts = await tx.attempts(keys_of(offer, tokens), now - LOOK_BACK, now, but=offer.attempt_id)
-    return Known(consents=consents, suppressions=suppressions, attempts=attempts)
+    suppressions: tuple[Suppression, ...] = await tx.suppressions(tokens_of(offer, deps.tokens))
+    attempts = await tx.attempts(keys_of(offer, deps.tokens), now - LOOK_BACK, now, but=offer.attempt_id)
+    lists = copies_of(offer.phone, deps)
+    return Known(consents=consents, suppressions=suppressions, attempts=attempts, lists=lists)
+
+
+def copies_of(phone: str, deps: Deps) -> Mapping[str, ListCopy]:
+    """What the lists' copies say of a number; nothing of what is no number."""
+    return deps.lists.copies(phone) if E164.fullmatch(phone) else {}

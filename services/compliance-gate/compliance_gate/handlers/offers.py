@@ -70,7 +70,7 @@ async def _decide(
     """Evaluates under the locks, at this instant, and writes decision, reservation and ledger record."""
     now = deps.clock.now()
     consents = await tx.merge_consents(distinct(offer.consents))
-    known = await known_of(tx, offer, consents, now, deps.tokens)
+    known = await known_of(tx, offer, consents, now, deps)
     outlook = _outlook(offer, known, document, now, deps) if document else EXPIRED
     answer: ComplianceCleared | ComplianceBlocked
     if outlook.allowance is not None and document is not None:
@@ -161,6 +161,7 @@ def _entry(offer: LeadReady, outlook: Outlook, cause: str, now: datetime, expire
         "consent_ids": sorted(consent.consent_id for consent in offer.consents),
         "rule_pack": deps.pack.version,
         "tzdata": deps.pack.tzdata,
+        "lists": {name: one.as_of.isoformat() for name, one in sorted(deps.lists.in_force().items())},
         "cause": cause,
         "at": now.isoformat(),
         "expires_at": expires_at.isoformat(),

@@ -13,7 +13,7 @@ from compliance_gate.domain.decision import Decision, evaluate
 from compliance_gate.domain.facts import Call, Facts, Lead, PersonCap
 from compliance_gate.domain.places import normalise
 from compliance_gate.handlers.http import problem
-from compliance_gate.handlers.known import LOOK_BACK
+from compliance_gate.handlers.known import LOOK_BACK, copies_of
 from compliance_gate.ports import Deps, Keys, Transaction
 from outdial_contracts.events import Address, CallMode, Consent, ConsentLevel, LineType, Purpose
 from outdial_runtime.service import Answer, HttpReply, Request
@@ -64,6 +64,7 @@ async def _preview(tx: Transaction, candidate: Candidate, call: Call, now: datet
         consents=candidate.consents,
         suppressions=await tx.suppressions(persons + numbers),
         attempts=await tx.attempts(keys, now - LOOK_BACK, now, but=""),
+        lists=copies_of(phone, deps),
     )
     return evaluate(facts, now, deps.pack)
 

@@ -130,7 +130,7 @@ async def _rules(
     regions = locate(offer.phone, offer.address, deps.pack).jurisdictions
     live = list(deps.live.blocks(offer.campaign_id, offer.seller_id, regions, message.route_id))
     consents = await tx.consents([consent.consent_id for consent in offer.consents])
-    known = await known_of(tx, offer, consents, now, deps.tokens)
+    known = await known_of(tx, offer, consents, now, deps)
     ring_seconds = message.ring_timeout_seconds or document.ring_timeout_seconds
     facts = facts_of(offer, known, document, asked.mode, ring_seconds)
     return last_look(asked, standing, facts, live, now, deps.pack)
