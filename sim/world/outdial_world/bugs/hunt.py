@@ -17,6 +17,7 @@ from typing import Any
 
 from outdial_world.bugs.patches import Bug, apply, copy_sources, environment_of
 
+MOST_TOLD = 2000
 PROOF = "import outdial_world, compliance_gate; print(outdial_world.__file__); print(compliance_gate.__file__)"
 
 
@@ -101,22 +102,26 @@ def copied() -> Iterator[Path]:
 def outcomes(tree: Path, seeds: int, jobs: int, first_seed: int) -> Iterator[dict[str, Any]]:
     """One JSON object for each seed, as the world's own command prints it; ended when nobody wants more."""
     arguments = ["--seeds", str(seeds), "--first-seed", str(first_seed), "--jobs", str(jobs), "--json"]
+    told, run = tree / "told.txt", 0
+    errors = told.open("w", encoding="utf-8")
     world = subprocess.Popen(
         [sys.executable, "-m", "outdial_world", *arguments],
         cwd=tree,
         env=environment_of(tree),
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=errors,
         text=True,
         start_new_session=True,
     )
     try:
         for line in world.stdout or ():
+            run += 1
             yield json.loads(line)
-        if world.wait() not in (0, 1):
-            raise RuntimeError(f"the world ended with {world.returncode}")
+        if run < seeds:
+            raise RuntimeError(f"the world ended after {run} of {seeds} seeds: {told.read_text('utf-8')[-MOST_TOLD:]}")
     finally:
         _end(world)
+        errors.close()
 
 
 def _end(world: subprocess.Popen[str]) -> None:
