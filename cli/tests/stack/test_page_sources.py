@@ -18,6 +18,7 @@ def test_the_console_knows_every_replica_that_its_pages_ask() -> None:
         secrets=Secrets(token_keys="1:00", agent_secret="s", trunk_password="p"),
         keys_dir=Path("keys"),
         prompts_dir=Path("prompts"),
+        lists_dir=Path("lists"),
         clock=RunClock(),
         dsns=dict.fromkeys(SERVICES, "postgresql://"),
         collector_url="http://127.0.0.1:7",

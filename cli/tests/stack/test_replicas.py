@@ -30,6 +30,7 @@ def settings(addresses: Addresses) -> Settings:
         secrets=Secrets(token_keys="1:00", agent_secret="s", trunk_password="p"),
         keys_dir=Path("keys"),
         prompts_dir=Path("prompts"),
+        lists_dir=Path("lists"),
         clock=RunClock(),
         dsns=dict.fromkeys(SERVICES, "postgresql://"),
     )
