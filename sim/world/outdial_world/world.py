@@ -67,6 +67,7 @@ class World:
         """Faults of processes and requests that nothing of ours explains: bugs."""
         self.left: list[str] = []
         """What was still to be done at the end."""
+        self.agents: list[Agent] = []
         self._away: dict[str, float] = {}
         self._turns: dict[str, int] = {}
         self._boots: dict[str, int] = {}
@@ -82,8 +83,8 @@ class World:
         self.history.persons.update({n: lead.person_id for lead in people for n in (lead.phone, lead.phone_2) if n})
         operations, crm = Operations(self), Crm(self, people)
         await operations.publish()
-        agents = [Agent(self, f"a-{n:02d}") for n in range(1, AGENTS + 1)]
-        self._people = [asyncio.create_task(agent.run()) for agent in agents]
+        self.agents = [Agent(self, f"a-{n:02d}") for n in range(1, AGENTS + 1)]
+        self._people = [asyncio.create_task(agent.run()) for agent in self.agents]
         self._people += [asyncio.create_task(crm.run()), asyncio.create_task(operations.run())]
         self._inflicting = Inflicting(self, plan(self.draws, self.choice))
         await self._until(lambda: self._enough(crm), HOUR_SECONDS - DRAIN_SECONDS)
