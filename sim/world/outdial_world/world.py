@@ -10,7 +10,7 @@ from outdial_contracts.events import LeadReady
 from outdial_runtime.broker import TopicPartition
 from outdial_testing.memory_broker import MemoryBroker
 from outdial_world.agents import Agent
-from outdial_world.campaign import AGENTS, HOUR_SECONDS, OFFERS, PERSON_CAP, REDEEMED, leads
+from outdial_world.campaign import AGENTS, HOUR_SECONDS, OFFERS, REDEEMED, leads
 from outdial_world.chance import Draws
 from outdial_world.crm import Crm
 from outdial_world.faults import SERVICES, STORES, Choice, Fault, plan
@@ -45,7 +45,7 @@ class World:
         self.draws = Draws(seed)
         self.choice = choice
         now = self.clock.now()
-        self.history = History(seed=seed, started_at=now, ended_at=now, drained=False, person_cap=PERSON_CAP)
+        self.history = History(seed=seed, started_at=now, ended_at=now, drained=False)
         self.weather = Weather(self.draws, choice, self.note_fault)
         self.broker = MemoryBroker(self.clock, delay=self.weather.delivery_seconds)
         self.databases = {service: Database(service, self.clock, self.weather) for service in STORES}
