@@ -12,10 +12,8 @@ from outdial_world.loop import START
 OFFERS = 200
 REDEEMED = 150
 AGENTS = 10
-LEADS = 110
-"""Fewer than offers: people are tried again, up to what the retry budget and the law's cap allow."""
-PERSON_CAP = 3
-"""Attempts of a person in 24 hours; the house's 8 would never bind in an hour."""
+LEADS = 105
+"""Fewer than offers: people are tried again, up to what the retry budget allows."""
 TEAM, CAMPAIGN, SELLER, ROUTE, TRUNK = "blue", "spring-renewal", "S1", "world-carrier", "world-a"
 SAFE_HARBOUR = "prompts/safe_harbour.wav"
 SAFE_HARBOUR_SECONDS = 4.0
@@ -41,7 +39,7 @@ CAMPAIGN_DOCUMENT: dict[str, Any] = {
     "ring_timeout_seconds": RING_TIMEOUT_SECONDS,
     "clearance_ttl_seconds": 60,
     "retry": {
-        "max_per_person": PERSON_CAP,
+        "max_per_person": 3,
         "window_hours": 24,
         "after": {"busy": 12, "no_answer": 15, "congestion": 8, "voicemail": 20},
     },

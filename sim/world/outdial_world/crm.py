@@ -14,7 +14,7 @@ from outdial_world.net import Away
 if TYPE_CHECKING:
     from outdial_world.world import World
 
-FIRST_LEADS = 60
+FIRST_LEADS = 50
 GAP_SECONDS = 1.0
 TWICE_SHARE = 0.05
 AGAIN_SECONDS = 0.8

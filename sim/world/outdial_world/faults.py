@@ -42,9 +42,7 @@ class Fault(StrEnum):
     """A database is set back to a snapshot."""
 
 
-OFF_UNLESS_ASKED = frozenset({Fault.RESTORE})
-"""Switched on once the services' restore procedures are there."""
-ALL = frozenset(Fault) - OFF_UNLESS_ASKED
+ALL = frozenset(Fault)
 LATEST_SECONDS = 220.0
 SERVICES = ("lead-router", "compliance-gate", "pacer", "media-gateway", "disposition", "analytics", "console")
 GROUPS = ("lead-router", "compliance-gate", "pacer", "disposition", "analytics")

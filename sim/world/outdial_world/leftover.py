@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 def leftover(world: World) -> list[str]:
     """One sentence for each thing that is still to be done; empty: the world has drained."""
-    return [*_undelivered(world), *_outboxes(world), *_at_the_gate(world), *_at_disposition(world), *_live(world)]
+    return [
+        *_undelivered(world),
+        *_outboxes(world),
+        *_at_the_gate(world),
+        *_at_disposition(world),
+        *_live(world),
+        *_owed(world),
+    ]
 
 
 def final_state(world: World) -> FinalState:
@@ -80,6 +87,10 @@ def _at_disposition(world: World) -> list[str]:
     tables = world.databases["disposition"].tables.get("disposition")
     records = tables.records if tables is not None else {}
     return [f"attempt {a} waits for its disposition" for a, r in records.items() if r.deadline_at is not None]
+
+
+def _owed(world: World) -> list[str]:
+    return [f"{a.agent_id} has not wrapped up {a.owed}" for a in world.agents if a.owed]
 
 
 def _live(world: World) -> list[str]:

@@ -10,7 +10,7 @@ from outdial_contracts.events import LeadReady
 from outdial_runtime.broker import TopicPartition
 from outdial_testing.memory_broker import MemoryBroker
 from outdial_world.agents import Agent
-from outdial_world.campaign import AGENTS, HOUR_SECONDS, OFFERS, PERSON_CAP, REDEEMED, leads
+from outdial_world.campaign import AGENTS, HOUR_SECONDS, OFFERS, REDEEMED, leads
 from outdial_world.chance import Draws
 from outdial_world.crm import Crm
 from outdial_world.faults import SERVICES, STORES, Choice, Fault, plan
@@ -45,7 +45,7 @@ class World:
         self.draws = Draws(seed)
         self.choice = choice
         now = self.clock.now()
-        self.history = History(seed=seed, started_at=now, ended_at=now, drained=False, person_cap=PERSON_CAP)
+        self.history = History(seed=seed, started_at=now, ended_at=now, drained=False)
         self.weather = Weather(self.draws, choice, self.note_fault)
         self.broker = MemoryBroker(self.clock, delay=self.weather.delivery_seconds)
         self.databases = {service: Database(service, self.clock, self.weather) for service in STORES}
@@ -67,6 +67,7 @@ class World:
         """Faults of processes and requests that nothing of ours explains: bugs."""
         self.left: list[str] = []
         """What was still to be done at the end."""
+        self.agents: list[Agent] = []
         self._away: dict[str, float] = {}
         self._turns: dict[str, int] = {}
         self._boots: dict[str, int] = {}
@@ -82,8 +83,8 @@ class World:
         self.history.persons.update({n: lead.person_id for lead in people for n in (lead.phone, lead.phone_2) if n})
         operations, crm = Operations(self), Crm(self, people)
         await operations.publish()
-        agents = [Agent(self, f"a-{n:02d}") for n in range(1, AGENTS + 1)]
-        self._people = [asyncio.create_task(agent.run()) for agent in agents]
+        self.agents = [Agent(self, f"a-{n:02d}") for n in range(1, AGENTS + 1)]
+        self._people = [asyncio.create_task(agent.run()) for agent in self.agents]
         self._people += [asyncio.create_task(crm.run()), asyncio.create_task(operations.run())]
         self._inflicting = Inflicting(self, plan(self.draws, self.choice))
         await self._until(lambda: self._enough(crm), HOUR_SECONDS - DRAIN_SECONDS)

@@ -12,6 +12,7 @@ from outdial_contracts.events import (
     CloseOutcome,
     ComplianceBlocked,
     ComplianceCleared,
+    LeadReady,
     SuppressionChanged,
 )
 from outdial_world.history import TopicRecord
@@ -28,6 +29,8 @@ def check(facts: Facts) -> Iterator[Violation]:
     yield from _open(facts, facts.number, Name.OPEN_ATTEMPT_PER_NUMBER, "number")
     for redeemed in facts.redeemed.values():
         yield from _within(facts, redeemed)
+    for record in facts.unique(LeadReady):
+        yield from _offered(facts, record)
     for record in [*facts.unique(ComplianceBlocked), *facts.unique(ClearanceClosed)]:
         yield from _for_cause(facts, record)
 
@@ -48,20 +51,31 @@ def _open(facts: Facts, who: Callable[[str], str | None], name: Name, what: str)
 
 
 def _within(facts: Facts, redeemed: Redeemed) -> Iterator[Violation]:
-    document = facts.documents.get(redeemed.event.campaign_id)
-    if document is not None:
-        window = timedelta(hours=document.retry_window_hours)
-        before = _charged(facts, redeemed.attempt_id, redeemed.at, window)
-        if before >= document.retry_max_per_person:
-            detail = f"the person had {before} attempts of {document.retry_max_per_person} when it was redeemed"
-            name = Name.RETRY_BUDGET_PER_PERSON
-            yield Violation(name=name, detail=detail, attempt_id=redeemed.attempt_id, at=redeemed.at)
+    yield from _budget(facts, redeemed.attempt_id, redeemed.event.campaign_id, redeemed.at, "redeemed")
     before = _charged(facts, redeemed.attempt_id, redeemed.at, LEGAL_WINDOW)
     if before >= facts.history.person_cap:
         detail = (
             f"the person had {before} attempts in 24 h when it was redeemed, {facts.history.person_cap} are allowed"
         )
-        yield Violation(name=Name.LEGAL_CAP_PER_PERSON, detail=detail, attempt_id=redeemed.attempt_id, at=redeemed.at)
+        name = Name.LEGAL_CAP_PER_PERSON
+        yield Violation(name=name, detail=detail, attempt_id=redeemed.attempt_id, at=redeemed.at)
+
+
+def _offered(facts: Facts, record: TopicRecord) -> Iterator[Violation]:
+    """The gate would block it; lead-router knows better than to ask."""
+    offer = record.event
+    if isinstance(offer, LeadReady):
+        yield from _budget(facts, offer.attempt_id, offer.campaign_id, offer.offered_at, "offered")
+
+
+def _budget(facts: Facts, attempt_id: str, campaign_id: str, at: datetime, what: str) -> Iterator[Violation]:
+    document = facts.documents.get(campaign_id)
+    if document is None:
+        return
+    before = _charged(facts, attempt_id, at, timedelta(hours=document.retry_window_hours))
+    if before >= document.retry_max_per_person:
+        detail = f"the person had {before} attempts of {document.retry_max_per_person} when it was {what}"
+        yield Violation(name=Name.RETRY_BUDGET_PER_PERSON, detail=detail, attempt_id=attempt_id, at=at)
 
 
 def _charged(facts: Facts, attempt_id: str, at: datetime, window: timedelta) -> int:
@@ -86,13 +100,20 @@ def _for_cause(facts: Facts, record: TopicRecord) -> Iterator[Violation]:
     else:
         return
     name = Name.REFUSED_FOR_CAUSE
-    others = _others(facts, attempt_id, at)
-    if BlockReason.ATTEMPT_CAP in reasons and others < facts.history.person_cap:
-        detail = f"refused for a cap of {facts.history.person_cap} though only {others} others count"
+    others, cap = _others(facts, attempt_id, at), _lowest_cap(facts, event.campaign_id)
+    if BlockReason.ATTEMPT_CAP in reasons and others < cap:
+        detail = f"refused for a cap though only {others} others count, and the lowest cap is {cap}"
         yield Violation(name=name, detail=detail, attempt_id=attempt_id, at=at)
     if BlockReason.INTERNAL_DNC in reasons and not _asked_for(facts, attempt_id):
         detail = "refused for a suppression that nobody asked for"
         yield Violation(name=name, detail=detail, attempt_id=attempt_id, at=at)
+
+
+def _lowest_cap(facts: Facts, campaign_id: str) -> int:
+    """Of the law's and the campaign's own."""
+    document = facts.documents.get(campaign_id)
+    own = document.retry_max_per_person if document is not None else facts.history.person_cap
+    return min(own, facts.history.person_cap)
 
 
 def _others(facts: Facts, attempt_id: str, at: datetime) -> int:

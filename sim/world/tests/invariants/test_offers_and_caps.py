@@ -72,6 +72,17 @@ def test_retry_budget_is_one_per_person_over_all_leads(attempts: int, breaks: bo
     assert (Name.RETRY_BUDGET_PER_PERSON in book.broken()) is breaks
 
 
+def test_person_whose_budget_is_spent_is_not_even_offered() -> None:
+    book = Book()
+    for n in range(3):
+        book.attempt(f"a{n}", 30.0 * (n + 1))
+    book.lead_state(120.0, attempts=3)
+    assert book.broken() == set()
+    book.offered("a4", 125.0)
+    blocked(book, "a4", 126.0, BlockReason.ATTEMPT_CAP)
+    assert book.broken() == {Name.RETRY_BUDGET_PER_PERSON}
+
+
 def test_attempt_that_was_not_dialled_counts_in_no_cap() -> None:
     book = Book()
     book.history.person_cap = 3
