@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from compliance_gate.app import NAME, REQUESTS, SUBSCRIPTIONS, build_service, bu
 from compliance_gate.config import Config
 from compliance_gate.domain.ledger import Chain
 from compliance_gate.handlers.offers import on_lead_ready
-from outdial_contracts.events import ComplianceCleared
+from outdial_contracts.events import BlockReason, ComplianceBlocked, ComplianceCleared
 from outdial_contracts.topics import TOPICS
 from outdial_runtime.clock import SystemChance
 from outdial_runtime.metrics import Metrics
@@ -70,7 +71,12 @@ async def test_boot_migrates_opens_its_chains_and_decides(
         "OUTDIAL_TOKEN_KEYS": "1:" + "ab" * 16,
         "OUTDIAL_SIGNING_KEY_FILE": str(tmp_path / "keys" / "signing.jwk"),
     }
-    service = build_service(Config.from_env(env))
+    await blocked_without_lists(build_service(Config.from_env(env)), fake, a)
+    (tmp_path / "US-NDNC.txt").write_text("2125550177\n")
+    lists = ["--dir", str(tmp_path / "lists"), "--as-of", f"{a.now:%Y-%m-%dT%H:%M:%SZ}"]
+    load = ["lists", "load", "US-NDNC", str(tmp_path / "US-NDNC.txt"), *lists]
+    assert await asyncio.to_thread(cli.main, load, build_tools()) == 0
+    service = build_service(Config.from_env({**env, "OUTDIAL_LISTS_DIR": str(tmp_path / "lists")}))
     toolkit: Any = FakeToolkit(clock=fake.clock, outbox=fake.outbox)
     geneses = []
     for boot in range(2):
@@ -81,6 +87,18 @@ async def test_boot_migrates_opens_its_chains_and_decides(
             assert isinstance(outcome, Publish)
             assert isinstance(outcome.events[0], ComplianceCleared)
             geneses.append(json.loads((await deps.store.records(deps.chains[Chain.DECISIONS]))[0].body))
-    assert geneses[0]["predecessor"] is None
+    assert geneses[0]["lists"]["US-NDNC"]["numbers"] == 1
+    assert geneses[0]["predecessor"]["seq"] == 2
     assert geneses[1]["predecessor"]["seq"] == 2
     assert geneses[1]["tzdata"] == fake.deps.pack.tzdata
+
+
+async def blocked_without_lists(service: Any, fake: Any, a: Any) -> None:
+    """A list that was never loaded blocks: nobody knows whether the number is on it."""
+    async with service.build(FakeToolkit(clock=fake.clock, outbox=fake.outbox)) as deps:
+        fake.deps = deps
+        fake.publish()
+        outcome = await on_lead_ready(fake.received(a.offer(person_id="p9", phone="+13125550198")), deps)
+        assert isinstance(outcome, Publish)
+        assert isinstance(outcome.events[0], ComplianceBlocked)
+        assert outcome.events[0].reasons == (BlockReason.SCRUB_MISSING,)
