@@ -14,7 +14,8 @@ REDEEMED = 150
 AGENTS = 10
 LEADS = 105
 """Fewer than offers: people are tried again, up to what the retry budget allows."""
-TEAM, CAMPAIGN, SELLER, ROUTE, TRUNK = "blue", "spring-renewal", "S1", "world-carrier", "world-a"
+TEAM, CAMPAIGN, SELLER, ROUTE, TRUNK = "green", "spring-renewal", "S1", "world-carrier", "world-a"
+"""The team's partition is the second one, so that a second pacer that joins takes the team over, and gives it back."""
 SAFE_HARBOUR = "prompts/safe_harbour.wav"
 SAFE_HARBOUR_SECONDS = 4.0
 RING_TIMEOUT_SECONDS = 18
