@@ -23,8 +23,8 @@ from outdial_world.invariants.violation import Name, Violation
 SIGNALLING = timedelta(seconds=0.2)
 """From the moment a phone hangs up until its gateway knows."""
 UNCONFIRMED = timedelta(seconds=10)
-OWNER_IS_KNOWN = timedelta(seconds=15)
-"""team.owner takes its time to a gateway."""
+OWNER_IS_KNOWN = timedelta(seconds=2)
+"""team.owner takes its time to a gateway, and who asked the old owner just before may still be answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +129,9 @@ def _freed(facts: Facts, agent_id: str, calls: list[Held]) -> Iterator[Violation
         if not ended:
             continue
         said = [word for at, word in words if earlier.assigned_at <= at <= later.assigned_at]
-        if not any(_frees(word, earlier.lease_id, ended[0]) for word in said) and not _fell_silent(said, ended[0]):
+        standing = [word for at, word in words if at < earlier.assigned_at][-1:]
+        silent = _fell_silent([*standing, *said], ended[0])
+        if not silent and not any(_frees(word, earlier.lease_id, ended[0]) for word in said):
             detail = f"{agent_id} was given a call before he said that he was free of {earlier.attempt_id}"
             name = Name.AGENT_FREED_BY_HIS_WORD
             yield Violation(name=name, detail=detail, attempt_id=later.attempt_id, at=later.assigned_at)

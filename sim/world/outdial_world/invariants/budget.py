@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from outdial_contracts.events import CallDial, CallEnded, CallProgress, DialMode, EndClass, ProgressStage, Verdict
+from outdial_world.history import Invite
 from outdial_world.invariants.facts import Facts
 from outdial_world.invariants.violation import Name, Violation
 
@@ -17,6 +18,8 @@ TWO_SECONDS = timedelta(seconds=2)
 """47 CFR 64.1200(a)(7)."""
 WAY = timedelta(seconds=0.1)
 """Between a gateway's and a callee's clock: the answer's way to the gateway, and back."""
+CROSSING = timedelta(seconds=0.5)
+"""The longest way of a BYE to the gateway."""
 
 
 def check(facts: Facts) -> Iterator[Violation]:
@@ -85,7 +88,7 @@ def _heard(facts: Facts) -> Iterator[Violation]:
             waited = invite.heard_at - invite.greeted_at if invite.heard_at is not None else None
             in_time = waited is not None and waited <= TWO_SECONDS + WAY
             late = waited is None or waited > TWO_SECONDS + WAY
-            if end.end_class is EndClass.CONNECTED and late:
+            if end.end_class is EndClass.CONNECTED and late and not _crossed(invite, end):
                 detail = "connected by the gateway's word, and the callee heard nobody in time"
             elif end.end_class is EndClass.ABANDONED and in_time and not end.safe_harbour_played:
                 detail = "abandoned by the gateway's word, and the callee heard an agent in time"
@@ -93,3 +96,11 @@ def _heard(facts: Facts) -> Iterator[Violation]:
                 continue
             name = Name.DROPS_ARE_WHAT_CALLEES_HEARD
             yield Violation(name=name, detail=detail, attempt_id=attempt_id, at=end.ended_at)
+
+
+def _crossed(invite: Invite, end: CallEnded) -> bool:
+    """He hung up within his two seconds, and the gateway bridged him before it could know (its clock is the law's)."""
+    if invite.end != "callee" or invite.ended_at is None or invite.greeted_at is None:
+        return False
+    in_time = invite.ended_at <= invite.greeted_at + TWO_SECONDS + WAY
+    return in_time and end.ended_at - invite.ended_at <= CROSSING
