@@ -39,5 +39,6 @@ READ_BACK = {
         "suppression.changed",
     ),
     "lead-router": ("lead.ready", "lead.state", "pacing.supply"),
+    "disposition": ("call.disposition",),
 }
 """Topics that a service reads beside its subscriptions, after its database was restored: it wrote them itself."""

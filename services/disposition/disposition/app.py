@@ -27,6 +27,7 @@ from disposition.handlers.attempts import (
     on_gateway_capacity,
     on_get_attempt,
 )
+from disposition.handlers.restoring import watch_restore
 from disposition.handlers.webhooks import (
     on_campaign_published,
     on_count_webhooks,
@@ -50,23 +51,26 @@ from outdial_contracts.events import (
     LeadState,
     SuppressionChanged,
 )
+from outdial_runtime.marks import PoolMarks
 from outdial_runtime.migrations import migrate
+from outdial_runtime.reading_back import Guard, Source, not_ready_because, once_read_back
 from outdial_runtime.service import HttpRoute, Read, Service, Subscription, Tick, Toolkit
 
 SUBSCRIPTIONS: dict[type[Event], Subscription] = {
-    ClearanceClosed: Subscription(handler=on_clearance_closed),
-    CallProgress: Subscription(handler=on_call_progress),
-    CallAnswered: Subscription(handler=on_call_answered),
-    CallEnded: Subscription(handler=on_call_ended),
-    AgentWrapup: Subscription(handler=on_agent_wrapup),
+    ClearanceClosed: Subscription(handler=once_read_back(on_clearance_closed)),
+    CallProgress: Subscription(handler=once_read_back(on_call_progress)),
+    CallAnswered: Subscription(handler=once_read_back(on_call_answered)),
+    CallEnded: Subscription(handler=once_read_back(on_call_ended)),
+    AgentWrapup: Subscription(handler=once_read_back(on_agent_wrapup)),
     GatewayCapacity: Subscription(handler=on_gateway_capacity, read=Read.WHOLE_LATEST),
     CampaignPublished: Subscription(handler=on_campaign_published, read=Read.WHOLE),
-    LeadState: Subscription(handler=on_lead_state),
-    SuppressionChanged: Subscription(handler=on_suppression_changed),
+    LeadState: Subscription(handler=once_read_back(on_lead_state)),
+    SuppressionChanged: Subscription(handler=once_read_back(on_suppression_changed)),
 }
 """campaign.published is read whole, so that at a start the endpoints are known before what is told to them."""
 TICKS = (
-    Tick(handler=on_deadline_tick, every_seconds=1.0),
+    Tick(handler=watch_restore, every_seconds=0.5),
+    Tick(handler=once_read_back(on_deadline_tick), every_seconds=1.0),
     Tick(handler=on_sending_tick, every_seconds=1.0),
 )
 REQUESTS = (
@@ -95,6 +99,8 @@ def build_service(config: Config) -> Service:
                     watch=GatewayWatch(since=toolkit.clock.now()),
                     webhooks=webhooks,
                     sending=sending,
+                    source=Source(past=toolkit.past, marks=PoolMarks(pool), clock=toolkit.clock),
+                    guard=Guard(verified=False),
                 )
 
     return Service(
@@ -103,6 +109,7 @@ def build_service(config: Config) -> Service:
         subscriptions=SUBSCRIPTIONS,
         ticks=TICKS,
         requests=REQUESTS,
+        ready=not_ready_because,
         exactly_once=True,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from disposition.domain.payloads import Webhook
 from disposition.domain.record import AttemptRecord, Wrapup
 from disposition.domain.watch import GatewayWatch
 from outdial_contracts.events import CallDisposition
+from outdial_runtime.reading_back import Guard, Source
 
 
 class Unit(Protocol):
@@ -162,3 +163,6 @@ class Deps:
     watch: GatewayWatch
     webhooks: Webhooks
     sending: Sending
+    source: Source | None = None
+    """None where nothing is read back, as in tests of a single handler."""
+    guard: Guard = field(default_factory=Guard)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from disposition.adapters.webhook_memory import MemoryWebhooks
 from disposition.domain.payloads import Webhook
@@ -38,6 +39,13 @@ class MemoryUnit:
         self.told.append((webhook, now))
 
 
+class _Locks(defaultdict[str, asyncio.Lock]):
+    """One for each attempt; nothing of it belongs into a backup."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Locks:
+        return _Locks(asyncio.Lock)
+
+
 class MemoryStore:
     """Implements ports.Store; `outbox` holds what a table outbox would relay, oldest first."""
 
@@ -45,7 +53,7 @@ class MemoryStore:
         self.records: dict[str, AttemptRecord] = {}
         self.outbox: list[Emit] = []
         self.webhooks = MemoryWebhooks()
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks = _Locks(asyncio.Lock)
 
     @asynccontextmanager
     async def attempt(self, attempt_id: str) -> AsyncIterator[MemoryUnit]:

@@ -70,7 +70,7 @@ def _disposition(record: AttemptRecord, code: DispositionCode, now: datetime) ->
         campaign_version=record.head.campaign_version,
         context=record.head.context,
         lead_id=record.head.context.lead_id,
-        revision=len(record.said) + 1,
+        revision=record.next_revision,
         code=code,
         final=code in FINAL,
         reached=answered_at is not None or alerting_at is not None,

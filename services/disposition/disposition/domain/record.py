@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
+from outdial_contracts.base import Event
 from outdial_contracts.events import (
     AgentWrapup,
     CallAnswered,
@@ -91,8 +93,17 @@ class End:
 class Said:
     """A revision as it was published: its cause, come again, says exactly this again."""
 
-    cause: str
+    cause: str | None
+    """None where it was read back from call.disposition."""
     event: CallDisposition
+    ce_id: str | None = None
+    """Of the record that was read back: it tells the cause."""
+
+    def caused_by(self, cause: str) -> bool:
+        """Whether a message with this ce_id made it."""
+        if self.ce_id is None:
+            return self.cause == cause
+        return self.ce_id == event_id(cause, f"{self.event.TOPIC}#0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +129,12 @@ class AttemptRecord:
     given_up_at: datetime | None = None
     """Set when the deadline passed or the gateway's boot is gone."""
     said: tuple[Said, ...] = ()
-    """Revisions 1, 2, …"""
+    """In order of revision: 1, 2, …, with a gap where a restore lost one before it was published."""
+
+    @property
+    def next_revision(self) -> int:
+        """Greater than any that was published."""
+        return self.said[-1].event.revision + 1 if self.said else 1
 
     @property
     def open(self) -> bool:
@@ -232,6 +248,26 @@ def with_wrapup(record: AttemptRecord, event: AgentWrapup) -> AttemptRecord:
 def given_up(record: AttemptRecord, now: datetime) -> AttemptRecord:
     """Nobody will say any more what became of it."""
     return replace(record, given_up_at=record.given_up_at or now)
+
+
+def with_said(record: AttemptRecord, event: CallDisposition, ce_id: str) -> AttemptRecord:
+    """A revision as readers have it, which a restored database had forgotten, or had never seen in these words."""
+    if any(said.event == event for said in record.said):
+        return record
+    others = [said for said in record.said if said.event.revision != event.revision]
+    said = sorted([*others, Said(cause=None, event=event, ce_id=ce_id)], key=lambda s: s.event.revision)
+    given_up_at = record.given_up_at or (event.disposed_at if event.closed_by_deadline else None)
+    return replace(record, said=tuple(said), given_up_at=given_up_at)
+
+
+FOLDS: Mapping[type[Event], Callable[[AttemptRecord, Any], AttemptRecord]] = {
+    ClearanceClosed: with_closed,
+    CallProgress: with_progress,
+    CallAnswered: with_answered,
+    CallEnded: with_ended,
+    AgentWrapup: with_wrapup,
+}
+"""What each input adds to its attempt's record."""
 
 
 def _dialled(record: AttemptRecord, event: OfCall, gateway_id: str, at: datetime) -> AttemptRecord:

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 
 from disposition.domain.decide import decide
 from disposition.domain.payloads import of_disposition
-from disposition.domain.record import (
-    AttemptRecord,
-    given_up,
-    with_answered,
-    with_closed,
-    with_ended,
-    with_progress,
-    with_wrapup,
-)
+from disposition.domain.record import FOLDS, AttemptRecord, given_up
 from disposition.domain.watch import SETTLING_SECONDS, Fate
 from disposition.ports import Deps, GateAway, Unit
-from outdial_contracts.base import Event
 from outdial_contracts.events import (
     AgentWrapup,
     CallAnswered,
@@ -39,34 +29,33 @@ from outdial_runtime.service import Answer, HttpReply, Received, Request, TickIn
 
 EXTENSION_SECONDS = 30.0
 TICK_LIMIT = 200
-E = TypeVar("E", bound=Event)
 
 
 async def on_clearance_closed(message: Received[ClearanceClosed], deps: Deps) -> Outcome:
     """A redemption opens the attempt; other closings are none of ours."""
     if message.event.outcome is not CloseOutcome.REDEEMED:
         return Drop("NOT_REDEEMED")
-    return await _fold(message, message.event.attempt_id, with_closed, deps)
+    return await _fold(message, message.event.attempt_id, deps)
 
 
 async def on_call_progress(message: Received[CallProgress], deps: Deps) -> Outcome:
     """When the call reached a stage."""
-    return await _fold(message, message.event.attempt_id, with_progress, deps)
+    return await _fold(message, message.event.attempt_id, deps)
 
 
 async def on_call_answered(message: Received[CallAnswered], deps: Deps) -> Outcome:
     """When it was answered."""
-    return await _fold(message, message.event.attempt_id, with_answered, deps)
+    return await _fold(message, message.event.attempt_id, deps)
 
 
 async def on_call_ended(message: Received[CallEnded], deps: Deps) -> Outcome:
     """How it ended."""
-    return await _fold(message, message.event.attempt_id, with_ended, deps)
+    return await _fold(message, message.event.attempt_id, deps)
 
 
 async def on_agent_wrapup(message: Received[AgentWrapup], deps: Deps) -> Outcome:
     """The agent's word, kept also when it comes first; an opt-out is at the gate before anything is published."""
-    return await _fold(message, message.event.attempt_id, with_wrapup, deps)
+    return await _fold(message, message.event.attempt_id, deps)
 
 
 async def on_gateway_capacity(message: Received[GatewayCapacity], deps: Deps) -> Outcome:
@@ -93,26 +82,24 @@ async def on_deadline_tick(tick: TickInput, deps: Deps) -> Outcome:
 async def on_get_attempt(request: Request, deps: Deps) -> Answer:
     """GET /v1/attempts/{attempt_id}: what is known of it, as JSON."""
     attempt_id = request.path["attempt_id"]
-    record = await deps.store.get(attempt_id) if _is_uuid(attempt_id) else None
+    record = await deps.store.get(attempt_id) if is_uuid(attempt_id) else None
     if record is None:
         problem = {"type": "about:blank", "title": "Not found", "status": 404, "detail": "no such attempt"}
         return Answer(reply=HttpReply(status=404, body=problem, content_type="application/problem+json"))
     return Answer(reply=HttpReply(body=msgspec.to_builtins(record)))
 
 
-async def _fold(
-    message: Received[E], attempt_id: str, fold: Callable[[AttemptRecord, E], AttemptRecord], deps: Deps
-) -> Outcome:
+async def _fold(message: Received[Any], attempt_id: str, deps: Deps) -> Outcome:
     """Load, fold, decide, save; a redelivered cause says again exactly what it said."""
-    if not _is_uuid(attempt_id):
+    if not is_uuid(attempt_id):
         return DeadLetter("BAD_ATTEMPT_ID", f"attempt_id: {len(attempt_id)} characters that are no UUID")
     deps.watch.read(message.time, message.now)
     async with deps.store.attempt(attempt_id) as unit:
         before = unit.record or AttemptRecord(attempt_id=attempt_id)
         for said in before.said:
-            if said.cause == message.cause:
+            if said.caused_by(message.cause):
                 return Publish([said.event])
-        ruling = decide(fold(before, message.event), message.now, message.cause)
+        ruling = decide(FOLDS[type(message.event)](before, message.event), message.now, message.cause)
         if not await _opted_out(ruling.record, ruling.event, deps):
             return RetryLater("GATE_AWAY")
         if ruling.record != unit.record:
@@ -158,7 +145,8 @@ async def _opted_out(record: AttemptRecord, event: CallDisposition | None, deps:
     return True
 
 
-def _is_uuid(text: str) -> bool:
+def is_uuid(text: str) -> bool:
+    """In the one spelling that is a key."""
     try:
         return str(uuid.UUID(text)) == text
     except ValueError:
