@@ -34,12 +34,14 @@ class BoundedCalls:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
         self._calls.put((call, loop, done))
-        finished, _ = await asyncio.wait({done}, timeout=seconds)
-        if not finished:
-            self._hangs = True
-            done.cancel()
-            raise CallHangs
-        return done.result()
+        try:
+            finished, _ = await asyncio.wait({done}, timeout=seconds)
+            if not finished:
+                self._hangs = True
+                raise CallHangs
+            return done.result()
+        finally:
+            done.cancel()  # of a call that nobody waits for any more; one that is done stays as it is
 
     def close(self) -> None:
         """The thread ends after the calls at hand; not waited for."""

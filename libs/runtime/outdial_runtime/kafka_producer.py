@@ -28,8 +28,16 @@ QUEUE_FULL_SECONDS = 0.005
 class KafkaProducer:
     """outdial_runtime.broker.Producer."""
 
-    def __init__(self, bootstrap: str, prefix: str, settings: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        prefix: str,
+        settings: dict[str, Any] | None = None,
+        delivery_timeout_ms: int = DELIVERY_TIMEOUT_MS,
+    ) -> None:
         self._prefix = prefix
+        self._limit_seconds = delivery_timeout_ms / 1000 + HANGING_SECONDS
+        self._fault: str | None = None
         self.client = ConfluentProducer(
             {
                 **common_settings(bootstrap),
@@ -37,7 +45,7 @@ class KafkaProducer:
                 "enable.idempotence": True,
                 "partitioner": "murmur2_random",
                 "linger.ms": 2,
-                "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
+                "delivery.timeout.ms": delivery_timeout_ms,
                 **(settings or {}),
             }
         )
@@ -48,10 +56,16 @@ class KafkaProducer:
     async def produce(self, records: Sequence[Record]) -> list[int]:
         if not records:
             return []
+        if self._fault is not None:
+            raise BrokerError(f"producer: {self._fault}")
         delivery = _Delivery(asyncio.get_running_loop(), len(records))
-        for index, record in enumerate(records):
-            await self._send(record, delivery.report(index))
-        return await delivery.done
+        try:
+            async with asyncio.timeout(self._limit_seconds):
+                for index, record in enumerate(records):
+                    await self._send(record, delivery.report(index))
+                return await delivery.done
+        except TimeoutError as error:
+            raise BrokerError(f"{len(records)} records: no report within {self._limit_seconds:g} s") from error
 
     async def close(self) -> None:
         self._closed.set()
@@ -78,8 +92,16 @@ class KafkaProducer:
 
     def _poll(self) -> None:
         while not self._closed.is_set():
-            self.client.poll(0.1)
-        self.client.flush(5.0)
+            self._report(lambda: self.client.poll(0.1))
+        self._report(lambda: self.client.flush(5.0))
+
+    def _report(self, call: Callable[[], Any]) -> None:
+        """A fatal error is raised in whatever call serves reports; those of its victims come by the next call."""
+        try:
+            call()
+        except KafkaException as error:
+            self._fault = str(error.args[0].name())
+            self._closed.wait(0.1)
 
 
 class _Delivery:
@@ -120,9 +142,8 @@ class KafkaTransactions:
         settings = {
             "transactional.id": prefix + transactional_id,
             "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
-            "delivery.timeout.ms": TRANSACTION_TIMEOUT_MS,
         }
-        self._producer = KafkaProducer(bootstrap, prefix, settings)
+        self._producer = KafkaProducer(bootstrap, prefix, settings, TRANSACTION_TIMEOUT_MS)
         self._client = self._producer.client
         self._calls = BoundedCalls("kafka-transaction")
 
