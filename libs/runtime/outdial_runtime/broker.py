@@ -66,6 +66,8 @@ class Batch:
     rebalances: Sequence[Rebalance] = ()
     caught_up: frozenset[TopicPartition] = field(default_factory=frozenset)
     """Partitions whose end was seen after the last message before it."""
+    doubt: str | None = None
+    """Why the consumer may be stuck, if it may: records lie there and don't come."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +103,11 @@ class Consumer(Protocol):
         """Subscribes or assigns; returns the partitions that were assigned without a group."""
 
     async def poll(self, max_messages: int, timeout_seconds: float) -> Batch:
-        """Waits at most `timeout_seconds` for the first message or rebalance."""
+        """Waits at most `timeout_seconds` for the first message or rebalance.
+
+        Raises:
+            BrokerError: also of a consumer that is stuck, so that its process ends instead of waiting for ever.
+        """
 
     async def commit(self, offsets: Offsets) -> None:
         """Commits synchronously; a `lazy_commit` reading within a moment, and before partitions go or it closes.

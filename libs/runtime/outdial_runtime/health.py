@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Health:
-    """Readiness: built, caught up, joined, not draining, and what the service itself says."""
+    """Readiness: built, caught up, joined, moving, not draining, and what the service itself says."""
 
     def __init__(self, service_ready: Callable[[Any], str | None]) -> None:
         self._service_ready = service_ready
@@ -17,6 +17,8 @@ class Health:
         """Whether WHOLE topics were read to their ends."""
         self.joined: Callable[[], bool] = lambda: False
         """Whether the group assigned partitions, be it none."""
+        self.doubt: Callable[[], str | None] = lambda: None
+        """Why a loop may be stuck."""
         self.draining = False
 
     def built(self, deps: Any) -> None:
@@ -33,4 +35,6 @@ class Health:
             return "whole topics are not read to their ends"
         if not self.joined():
             return "no partitions assigned yet"
+        if doubt := self.doubt():
+            return doubt
         return self._service_ready(self._deps)

@@ -155,6 +155,7 @@ class Host:
         whole, loops = self._loops.get(Read.WHOLE), list(self._loops.values())
         self.health.caught_up = lambda: whole is None or whole.caught_up.is_set()
         self.health.joined = lambda: all(loop.joined.is_set() for loop in loops)
+        self.health.doubt = lambda: next((loop.doubt for loop in loops if loop.doubt), None)
         self.health.built(deps)
 
     def _open_for_work(self) -> bool:

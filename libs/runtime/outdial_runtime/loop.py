@@ -74,6 +74,8 @@ class Loop:
         self._hooks = hooks
         self._behind: set[TopicPartition] = set()
         self._stopping = False
+        self.doubt: str | None = None
+        """Why nothing may come out of it any more."""
         self.owned: frozenset[TopicPartition] = frozenset()
         self.joined = asyncio.Event()
         """Set once partitions were assigned, be it none."""
@@ -98,6 +100,7 @@ class Loop:
                 await self._turn(deps)
             await self._rebalance(Rebalance(False, self.owned), deps)
         finally:
+            self.doubt = "the loop ends"  # said at once: a broken consumer takes its time to close
             await self._consumer.close()
 
     async def _start(self) -> None:
@@ -109,6 +112,7 @@ class Loop:
     async def _turn(self, deps: Any) -> None:
         clock = self._around.clock
         batch = await self._consumer.poll(MAX_BATCH, self._schedule.wait_seconds(clock.monotonic()))
+        self.doubt = batch.doubt
         for change in batch.rebalances:
             await self._rebalance(change, deps)
         if batch.messages:
