@@ -21,11 +21,11 @@ def check(facts: Facts) -> Iterator[Violation]:
         yield from _team(team_id, state)
     for gateway, standing in final.standings.items():
         yield from _gateway(gateway, standing)
-    for service, look in _STORES.items():
-        store = final.stores.get(service)
-        if store is not None:
-            for detail, attempt_id in look(store):
-                yield Violation(name=Name.LEASES_RETURN, detail=detail, attempt_id=attempt_id)
+    for service, (table, look) in _STORES.items():
+        for store in _stores(final.stores.get(service)):
+            if hasattr(store, table):
+                for detail, attempt_id in look(store):
+                    yield Violation(name=Name.LEASES_RETURN, detail=detail, attempt_id=attempt_id)
 
 
 def _team(team_id: str, state: Any) -> Iterator[Violation]:
@@ -70,8 +70,16 @@ def _disposition(store: Any) -> Iterator[tuple[str, str]]:
             yield "the attempt waits for its disposition", attempt_id
 
 
-_STORES: dict[str, Callable[[Any], Iterator[tuple[str, str]]]] = {
-    "compliance-gate": _gate,
-    "lead-router": _lead_router,
-    "disposition": _disposition,
+def _stores(found: Any) -> list[Any]:
+    """A service's one store, or several by name, or none where it never began."""
+    if found is None:
+        return []
+    return list(found.values()) if isinstance(found, dict) else [found]
+
+
+_STORES: dict[str, tuple[str, Callable[[Any], Iterator[tuple[str, str]]]]] = {
+    "compliance-gate": ("open_ids", _gate),
+    "lead-router": ("offers", _lead_router),
+    "disposition": ("records", _disposition),
 }
+"""Service -> a table that its store has, and what looks into it."""

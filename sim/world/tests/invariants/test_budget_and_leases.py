@@ -84,6 +84,8 @@ def test_store_that_still_holds_something(service: str, store: SimpleNamespace) 
     book = good()
     book.history.final.stores[service] = store
     assert book.broken() == {Name.LEASES_RETURN}
+    book.history.final.stores[service] = {"its": store, "another": SimpleNamespace()}
+    assert book.broken() == {Name.LEASES_RETURN}
     book.history.final.stores[service] = left()
     assert book.broken() == set()
 
