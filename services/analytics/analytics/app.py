@@ -20,6 +20,7 @@ from analytics.handlers.facts import (
     on_get_facts,
     on_get_totals,
 )
+from analytics.handlers.restoring import watch_restore
 from analytics.handlers.windows import (
     on_call_ended,
     on_forget_windows,
@@ -30,7 +31,9 @@ from analytics.handlers.windows import (
 from analytics.ports import Deps
 from outdial_contracts.base import Event
 from outdial_contracts.events import CallDisposition, CallEnded, ClearanceClosed, ComplianceBlocked
+from outdial_runtime.marks import PoolMarks
 from outdial_runtime.migrations import migrate
+from outdial_runtime.reading_back import Guard, Source, not_ready_because, once_read_back
 from outdial_runtime.service import HttpRoute, Service, Subscription, Tick, Toolkit
 
 POOL_SIZE = 4
@@ -42,7 +45,8 @@ SUBSCRIPTIONS: dict[type[Event], Subscription] = {
     ClearanceClosed: Subscription(handler=on_clearance_closed),
 }
 TICKS = (
-    Tick(handler=on_issue_windows, every_seconds=1.0, per_partition_of=CallDisposition),
+    Tick(handler=watch_restore, every_seconds=0.5),
+    Tick(handler=once_read_back(on_issue_windows), every_seconds=1.0, per_partition_of=CallDisposition),
     Tick(handler=on_forget_windows, every_seconds=3600.0),
 )
 REQUESTS = (
@@ -63,6 +67,18 @@ def build_service(config: Config) -> Service:
         zoneinfo.reset_tzpath(to=[])  # local time by the pinned tzdata wheel, not by the machine's copy
         async with asyncpg.create_pool(config.postgres_dsn, min_size=1, max_size=POOL_SIZE) as pool:
             await migrate(pool, MIGRATIONS)
-            yield Deps(facts=PostgresFacts(pool), windows=PostgresWindows(pool))
+            yield Deps(
+                facts=PostgresFacts(pool),
+                windows=PostgresWindows(pool),
+                source=Source(past=toolkit.past, marks=PoolMarks(pool), clock=toolkit.clock),
+                guard=Guard(verified=False),
+            )
 
-    return Service(name="analytics", build=build, subscriptions=SUBSCRIPTIONS, ticks=TICKS, requests=REQUESTS)
+    return Service(
+        name="analytics",
+        build=build,
+        subscriptions=SUBSCRIPTIONS,
+        ticks=TICKS,
+        requests=REQUESTS,
+        ready=not_ready_because,
+    )

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from analytics.domain.facts import AttemptFact
 from analytics.domain.windows import Contribution, WindowState
+from outdial_runtime.reading_back import Guard, Source
 
 
 class Facts(Protocol):
@@ -67,3 +68,6 @@ class Deps:
     windows: Windows
     issuing: dict[int, Sequence[WindowState]] = field(default_factory=dict)
     """Partition -> what its last tick published: acknowledged once the next tick comes."""
+    source: Source | None = None
+    """None where nothing is read back, as in tests of a single handler."""
+    guard: Guard = field(default_factory=Guard)
