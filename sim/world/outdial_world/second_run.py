@@ -38,6 +38,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "disposition": ("records",),
     "facts": ("facts", "ends"),
     "windows": ("attempts", "states"),
+    "marks": (),
 }
 MOST_TOLD = 20
 

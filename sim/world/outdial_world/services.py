@@ -53,6 +53,8 @@ from media_gateway.handlers.deps import Deps as GatewayDeps
 from outdial_contracts.identity import TokenKeys
 from outdial_contracts.rpc import outdial_pb2 as pb
 from outdial_contracts.rpc.outdial_pb2_grpc import CallControlStub
+from outdial_runtime.marks import MemoryMarks
+from outdial_runtime.reading_back import Guard, Source
 from outdial_runtime.service import Service, Toolkit
 from outdial_world.campaign import SAFE_HARBOUR, SAFE_HARBOUR_SECONDS
 from outdial_world.outbox import Relay
@@ -147,6 +149,8 @@ def _disposition(world: World, process: Process) -> Service:
             watch=GatewayWatch(since=toolkit.clock.now()),
             webhooks=MethodStore(tables.webhooks, database, process.life),
             sending=_NothingToSend(),
+            source=_source(database, process, toolkit),
+            guard=Guard(verified=False),
         )
 
     config = disposition.config.Config(postgres_dsn=NO_DSN, gate_address=address_of("compliance-gate"))
@@ -162,6 +166,8 @@ def _analytics(world: World, process: Process) -> Service:
         yield analytics.ports.Deps(
             facts=MethodStore(facts, database, process.life),
             windows=MethodStore(windows, database, process.life),
+            source=_source(database, process, toolkit),
+            guard=Guard(verified=False),
         )
 
     return replace(analytics.app.build_service(analytics.config.Config(postgres_dsn=NO_DSN)), build=build)
@@ -250,6 +256,12 @@ def _gateway(world: World, process: Process) -> Service:
             process.dies()
 
     return replace(media_gateway.app.build_service(config), build=build)
+
+
+def _source(database: Any, process: Process, toolkit: Toolkit) -> Source:
+    """What the service reads back after a restore, and its marks, in its own database."""
+    marks = MethodStore(database.keep("marks", MemoryMarks), database, process.life)
+    return Source(past=toolkit.past, marks=marks, clock=toolkit.clock)
 
 
 async def _database(world: World, process: Process, toolkit: Any) -> Any:
