@@ -99,10 +99,12 @@ async def read_on(
                 return False
             chunks -= 1
             chunk = await past.read(source, marks.get(source, 0))
-            if chunk.after != marks.get(source, 0):
-                if not await take(chunk.events, source, chunk.after):
+            # The marks of transactions take offsets too: left before `end`, they would be read for ever.
+            after = max(chunk.after, end) if chunk.at_end else chunk.after
+            if after != marks.get(source, 0):
+                if not await take(chunk.events, source, after):
                     return False
-                marks[source] = chunk.after
+                marks[source] = after
             at_end = chunk.at_end
     return True
 

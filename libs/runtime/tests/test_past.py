@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from outdial_contracts.base import Event
 from outdial_contracts.events import PacingDemand, PacingSupply
-from outdial_runtime.broker import TopicPartition
+from outdial_runtime.broker import Offsets, TopicPartition
 from outdial_runtime.past import TopicPast, moved, read_on
 from outdial_runtime.service import Received
 from outdial_runtime.spans import Spans
@@ -23,8 +24,8 @@ class Reader:
     def __init__(self) -> None:
         clock = VirtualClock()
         self.broker = MemoryBroker(clock, {"pacing.demand": 1, "pacing.supply": 1})
-        around = Surroundings(service="s", clock=clock, spans=Spans("s", "s-0"), metrics=None)  # type: ignore[arg-type]
-        self.past = TopicPast(around, self.broker)
+        self.around = Surroundings(service="s", clock=clock, spans=Spans("s", "s-0"), metrics=None)  # type: ignore[arg-type]
+        self.past = TopicPast(self.around, self.broker)
         self.marks: dict[TopicPartition, int] = {}
         self.taken: list[tuple[str, int]] = []
         self.refuse_from: int | None = None
@@ -49,6 +50,24 @@ async def test_second_topic_begins_when_the_first_is_at_its_end() -> None:
     assert reader.marks == {DEMANDS: 700, SUPPLIES: 1}
     assert reader.taken[-1] == ("pacing.supply", 7)
     assert len(reader.taken) == 701
+
+
+class TransactionalPast(TopicPast):
+    """Every partition ends with the mark of a transaction, which takes an offset and is no message."""
+
+    async def ends(self, topics: Sequence[type[Event]]) -> Offsets:
+        return {source: end + 1 for source, end in (await super().ends(topics)).items()}
+
+
+async def test_topics_that_end_with_marks_of_transactions_are_read_to_their_ends_chunk_by_chunk() -> None:
+    """A reader of one chunk at a time never got past the first of two such partitions."""
+    reader = Reader()
+    reader.past = TransactionalPast(reader.around, reader.broker)
+    reader.broker.publish(demand("a", 1), supply("a", 2))
+    turns = [await reader.on(chunks=1) for _ in range(3)]
+    assert turns[-1]
+    assert reader.taken == [("pacing.demand", 1), ("pacing.supply", 2)]
+    assert reader.marks == {DEMANDS: 2, SUPPLIES: 2}
 
 
 async def test_what_is_not_taken_is_read_again() -> None:
