@@ -54,7 +54,8 @@ from outdial_contracts.identity import TokenKeys
 from outdial_contracts.rpc import outdial_pb2 as pb
 from outdial_contracts.rpc.outdial_pb2_grpc import CallControlStub
 from outdial_runtime.marks import MemoryMarks
-from outdial_runtime.reading_back import Guard, Source
+from outdial_runtime.reading_back import Guard
+from outdial_runtime.reading_back import Source as Topics
 from outdial_runtime.service import Service, Toolkit
 from outdial_world.campaign import SAFE_HARBOUR, SAFE_HARBOUR_SECONDS
 from outdial_world.outbox import Relay
@@ -258,10 +259,10 @@ def _gateway(world: World, process: Process) -> Service:
     return replace(media_gateway.app.build_service(config), build=build)
 
 
-def _source(database: Any, process: Process, toolkit: Toolkit) -> Source:
+def _source(database: Any, process: Process, toolkit: Toolkit) -> Topics:
     """What the service reads back after a restore, and its marks, in its own database."""
     marks = MethodStore(database.keep("marks", MemoryMarks), database, process.life)
-    return Source(past=toolkit.past, marks=marks, clock=toolkit.clock)
+    return Topics(past=toolkit.past, marks=marks, clock=toolkit.clock)
 
 
 async def _database(world: World, process: Process, toolkit: Any) -> Any:
