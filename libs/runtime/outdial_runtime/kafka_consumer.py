@@ -239,6 +239,8 @@ class KafkaConsumer:
 
     def _unread(self) -> set[str]:
         """Marks for `progress`; none while the broker does not answer."""
+        if not self._reading.topics:
+            return set()
         if not self._statistics:
             return {"no statistics"}
         try:
@@ -248,7 +250,7 @@ class KafkaConsumer:
         except KafkaException:
             return set()
         topics = {topic: self._prefix + topic for topic in self._reading.topics}
-        return unread(json.loads(self._statistics), topics, ends, self._reading.read is Read.GROUP and bool(topics))
+        return unread(json.loads(self._statistics), topics, ends, self._reading.read is Read.GROUP)
 
     def _end(self, source: TopicPartition) -> int:
         found = self._client.get_watermark_offsets(self._partition(source), timeout=END_SECONDS)

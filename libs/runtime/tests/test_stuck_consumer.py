@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as ConfluentPartition
 
 from outdial_contracts.events import PacingDemand
-from outdial_runtime.broker import Batch, BrokerError, Reading, TopicPartition
+from outdial_runtime.broker import Batch, BrokerError, Reading, Record, TopicPartition
 from outdial_runtime.health import Health
 from outdial_runtime.kafka import KafkaBroker
 from outdial_runtime.kafka_consumer import KafkaConsumer, Limits
@@ -131,6 +131,27 @@ async def test_offsets_pending_in_a_hanging_transaction_end_the_consumer_and_the
     assert len((await poll_until(successor, lambda batch: batch.messages)).messages) == 1
     await successor.close()
     await bench.close()
+
+
+@pytest.mark.stack
+@pytest.mark.slow
+async def test_quiet_topic_that_ends_with_the_mark_of_a_transaction_is_read_to_its_end(kafka_bootstrap: str) -> None:
+    """No message lies at the last offset, so a consumer's position never reaches it; what was fetched does."""
+    prefix = await create_topics(kafka_bootstrap, TOPIC)
+    broker = KafkaBroker(kafka_bootstrap, prefix)
+    transactions = broker.transactional_producer("writer")
+    await transactions.start()
+    consumer = KafkaConsumer(kafka_bootstrap, prefix, READING, Limits(stuck_seconds=8.0))
+    await consumer.start()
+    await poll_until(consumer, lambda batch: batch.rebalances)
+    await transactions.begin()
+    await transactions.produce([Record(topic=TOPIC, key=b"one", value=None, headers=[])])
+    await transactions.commit({}, consumer)
+    await poll_until(consumer, lambda batch: batch.messages)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(poll_until(consumer, lambda batch: batch.doubt), 20)
+    await consumer.close()
+    await transactions.close()
 
 
 def hang(bootstrap: str, prefix: str) -> Any:
