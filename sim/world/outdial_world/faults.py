@@ -47,7 +47,7 @@ LATEST_SECONDS = 220.0
 SERVICES = ("lead-router", "compliance-gate", "pacer", "media-gateway", "disposition", "analytics", "console")
 GROUPS = ("lead-router", "compliance-gate", "pacer", "disposition", "analytics")
 STORES = ("lead-router", "compliance-gate", "disposition", "analytics")
-RESTORABLE = ("lead-router", "compliance-gate")
+RESTORABLE = STORES
 """Services with a restore procedure."""
 RPC_SERVERS = ("compliance-gate", "pacer")
 MOST: Mapping[Fault, int] = {
