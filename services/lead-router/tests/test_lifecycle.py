@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
@@ -16,6 +17,7 @@ from lead_router.domain.lifecycle import (
     next_offer_state,
     next_status,
 )
+from lead_router.domain.offering import answer_due_at
 from outdial_contracts.events import LeadStatus as S
 
 
@@ -50,3 +52,10 @@ def test_an_offer_has_one_answer(event: OfferEvent) -> None:
     assert state is not None
     assert next_offer_state(state, event) is None
     assert next_offer_state(OfferState.UNANSWERED, event) is state
+
+
+def test_offer_decided_at_its_last_moment_is_not_given_up_while_it_may_be_dialled() -> None:
+    offered_at = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
+    expires_at = offered_at + timedelta(seconds=60)
+    dead_at = expires_at + timedelta(seconds=60)  # of a clearance made just before the offer expired
+    assert answer_due_at(offered_at, expires_at) > dead_at

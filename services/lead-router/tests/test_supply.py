@@ -189,7 +189,7 @@ async def test_offer_the_gate_never_answered_is_replaced_and_its_late_block_coun
     await desk.add_many(3)
     await desk.demand(1)
     ready = (await desk.sent(ev.LeadReady))[0]
-    await desk.tick(89)
+    await desk.tick(149)
     assert await desk.offered() == ["P0"]
     await desk.tick(1)
     assert await desk.offered() == ["P0", "P1"]
@@ -221,7 +221,7 @@ async def test_lost_offer_redeemed_after_its_successor_counts_as_a_second_attemp
     await desk.publish()
     await desk.add_many(1)
     await desk.demand(1)
-    await desk.tick(90)
+    await desk.tick(150)
     await desk.tick(10)
     old, new = await desk.sent(ev.LeadReady)
     for ready in (new, old):

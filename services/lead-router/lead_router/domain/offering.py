@@ -13,6 +13,7 @@ from outdial_contracts.events import CallMode, Context, DialMode, LeadReady
 from outdial_contracts.identity import attempt_id
 
 UNANSWERED_GRACE = timedelta(seconds=30)
+"""On top of the longest time until a clearance.closed."""
 AUTODIALED = frozenset({DialMode.PREDICTIVE, DialMode.PROGRESSIVE, DialMode.POWER, DialMode.AUTO})
 
 
@@ -49,11 +50,18 @@ def make_offer(lead: Lead, campaign: Campaign, epoch: int, now: datetime) -> Off
         context=context,
         state=OfferState.OPEN,
         offered_at=now,
-        answer_due_at=expires_at + UNANSWERED_GRACE,
+        answer_due_at=answer_due_at(now, expires_at),
     )
     moved = move(lead, LeadEvent.OFFER, now, offers=offer_no, current_attempt_id=attempt)
     ready = _ready(lead, campaign, offer, min(expires_at, lead.expires_at or expires_at))
     return Offering(lead=moved, offer=offer, ready=ready)
+
+
+def answer_due_at(offered_at: datetime, expires_at: datetime) -> datetime:
+    """When an offer of which nothing was heard is given up: one that is decided at its last moment, as after a gate
+    was away, lives one clearance lifetime more, and may be dialled until then.
+    """
+    return expires_at + (expires_at - offered_at) + UNANSWERED_GRACE
 
 
 def move(lead: Lead, event: LeadEvent, now: datetime, **changes: Any) -> Lead:

@@ -15,7 +15,7 @@ from typing import Any
 from lead_router.domain.floors import Floor, caught_up
 from lead_router.domain.leads import Lead, Offer
 from lead_router.domain.lifecycle import OfferState, is_final
-from lead_router.domain.offering import UNANSWERED_GRACE
+from lead_router.domain.offering import answer_due_at
 from lead_router.domain.supply import lost, raise_demand
 from lead_router.handlers.controls import on_campaign_published, on_stop_changed, on_suppression_changed
 from lead_router.handlers.intake import on_lead_submitted
@@ -186,7 +186,7 @@ def _offer(event: LeadReady, lead: Lead) -> Offer:
         context=event.context,
         state=OfferState.OPEN,
         offered_at=event.offered_at,
-        answer_due_at=event.expires_at + UNANSWERED_GRACE,
+        answer_due_at=answer_due_at(event.offered_at, event.expires_at),
     )
 
 
