@@ -12,8 +12,6 @@ from outdial_contracts.base import Event
 from outdial_contracts.codec import decode
 from outdial_runtime.broker import (
     Batch,
-    Consumer,
-    Fenced,
     Message,
     Offsets,
     Reading,
@@ -26,7 +24,8 @@ from outdial_runtime.outcome import Emit
 from outdial_runtime.records import Stamp
 from outdial_runtime.service import Read
 from outdial_testing.memory_group import MemoryGroup
-from outdial_testing.memory_log import MemoryLog, Transaction, TransactionState
+from outdial_testing.memory_log import MemoryLog, Transaction
+from outdial_testing.memory_producer import MemoryProducer, MemoryTransactions
 from outdial_testing.virtual_clock import VirtualClock
 
 E = TypeVar("E", bound=Event)
@@ -345,70 +344,6 @@ class MemoryConsumer:
         finally:
             sleep.cancel()
             self._waiting = None
-
-
-class MemoryProducer:
-    """outdial_runtime.broker.Producer."""
-
-    def __init__(self, broker: MemoryBroker) -> None:
-        self._broker = broker
-
-    async def produce(self, records: Sequence[Record]) -> list[int]:
-        await asyncio.sleep(0)
-        return self._broker.append(records) if records else []
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
-class MemoryTransactions:
-    """outdial_runtime.broker.TransactionalProducer."""
-
-    def __init__(self, broker: MemoryBroker, transactional_id: str) -> None:
-        self._broker = broker
-        self._id = transactional_id
-        self._transaction = Transaction(TransactionState.ABORTED)
-        self._fenced = False
-
-    async def start(self) -> None:
-        self._broker.take_over(self._id, self)
-
-    async def begin(self) -> None:
-        self._check()
-        self._transaction = Transaction()
-
-    async def produce(self, records: Sequence[Record]) -> list[int]:
-        self._check()
-        await asyncio.sleep(0)
-        return self._broker.append(records, self._transaction) if records else []
-
-    async def commit(self, offsets: Offsets, consumer: Consumer) -> None:
-        self._check()
-        if offsets:
-            await consumer.commit(offsets)
-        self._end(TransactionState.COMMITTED)
-
-    async def abort(self) -> None:
-        self._check()
-        self._end(TransactionState.ABORTED)
-
-    async def close(self) -> None:
-        """Leaves an open transaction to its successor, as a killed process does."""
-
-    def fence(self) -> None:
-        """A younger producer took over."""
-        self._fenced = True
-        if self._transaction.state is TransactionState.OPEN:
-            self._end(TransactionState.ABORTED)
-
-    def _end(self, state: TransactionState) -> None:
-        self._transaction.state = state
-        for source, end in self._transaction.ends.items():
-            self._broker.arrived(source, end)
-
-    def _check(self) -> None:
-        if self._fenced:
-            raise Fenced(f"transactional.id {self._id} was taken over")
 
 
 class _NoTraces:
