@@ -19,7 +19,8 @@ from outdial_runtime.broker import (
     TransactionalProducer,
 )
 from outdial_runtime.service import Read
-from outdial_testing.memory_broker import MemoryBroker, MemoryConsumer, MemoryTransactions
+from outdial_testing.memory_broker import MemoryBroker, MemoryConsumer
+from outdial_testing.memory_producer import MemoryTransactions
 from outdial_world.life import Life, Step, never
 from outdial_world.weather import Weather
 
