@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import bisect
 import json
 import multiprocessing
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -215,10 +213,3 @@ def _trim() -> None:
     import ctypes
 
     ctypes.CDLL(None).malloc_trim(0)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--numbers", type=int, default=NUMBERS)
-    chosen = parser.parse_args()
-    print(json.dumps(asdict(run(lambda text: print(text, file=sys.stderr), chosen.numbers)), indent=2))
