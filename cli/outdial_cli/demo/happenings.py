@@ -15,9 +15,10 @@ from outdial_cli.report.facts import Kill
 from outdial_cli.stack.stack import Stack
 from outdial_contracts.events import CloseOutcome
 
-CHOICES = 25
-"""Tries to find a person in the queue, 0.2 s apart while it is empty."""
+LOOKING_SECONDS = 30.0
+"""For a queued person whose call is refused."""
 SETTLE_SECONDS = 8.0
+"""A queued offer is usually dialled within."""
 
 
 @dataclass(kw_only=True)
@@ -32,8 +33,16 @@ class Happened:
 class Happenings:
     """Does each event once its time has come; `say` tells a person."""
 
-    def __init__(self, stack: Stack, watch: Watch, persons: Mapping[str, str], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        watch: Watch,
+        persons: Mapping[str, str],
+        say: Callable[[str], None],
+        settle_seconds: float = SETTLE_SECONDS,
+    ) -> None:
         self.happened = Happened()
+        self._settle_seconds = settle_seconds
         self._stack, self._watch, self._persons, self._say = stack, watch, persons, say
         self._away: tuple[str, float, float] | None = None
 
@@ -61,23 +70,29 @@ class Happenings:
             self._say(f"{service} is back after {time.time() - at:.1f} s")
 
     def opt_out(self) -> None:
-        """A person whose lead is cleared and waits opts out: the last look must refuse the call."""
-        for _ in range(CHOICES):
-            queued = self._watch.picture.queued()
+        """A person whose lead is cleared and waits opts out: the last look must refuse the call.
+
+        An offer may also lapse before anybody would have dialled it, or have been dialled just before: then another
+        person opts out, until one call was refused.
+        """
+        until, tried = time.monotonic() + LOOKING_SECONDS, set[str]()
+        while time.monotonic() < until:
+            queued = [c for c in self._watch.picture.queued() if c.attempt_id not in tried]
             if not queued:
                 time.sleep(0.2)
                 continue
             chosen = queued[-1]
+            tried.add(chosen.attempt_id)
             body = {"person_id": self._persons[chosen.context.lead_id], "seller_id": "*", "source": "CRM"}
             reply = httpx.post(f"{self._stack.addresses.url('compliance-gate')}/v1/opt-outs", json=body, timeout=10)
             reply.raise_for_status()
             self.happened.opted_out = chosen.attempt_id
-            if self._outcome(chosen.attempt_id) is not CloseOutcome.REDEEMED:
+            if self._outcome(chosen.attempt_id) is CloseOutcome.REFUSED:
                 self._say("a queued person opted out; the gate refuses the call at the last look")
                 return
 
     def _outcome(self, attempt_id: str) -> CloseOutcome | None:
-        deadline = time.monotonic() + SETTLE_SECONDS
+        deadline = time.monotonic() + self._settle_seconds
         while time.monotonic() < deadline:
             if attempt_id in self._watch.picture.closed:
                 return self._watch.picture.closed[attempt_id]
