@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from outdial_cli.stack.layout import Addresses
 
 SECONDS = 30.0
 DEMO_SOURCE = "demo-crm"
+NO_LEADS = b"lead_id,person_id,phone\n"
+KNOWN_SECONDS = 30.0
 
 
 class Refused(Exception):
@@ -34,8 +37,20 @@ class Services:
         self._post("console", "/v1/documents", json=dict(route))
 
     def publish_campaign(self, campaign: Mapping[str, Any]) -> int:
-        """The campaign; returns its version."""
-        return int(self._post("console", "/v1/campaigns", json=dict(campaign))["version"])
+        """The campaign; returns its version, once lead-router knows it too and takes leads for it."""
+        version = int(self._post("console", "/v1/campaigns", json=dict(campaign))["version"])
+        self._until_known(str(campaign["id"]))
+        return version
+
+    def _until_known(self, campaign_id: str) -> None:
+        """campaign.published takes a moment from the console to lead-router, which answers 404 until then."""
+        params = {"campaign_id": campaign_id, "source": DEMO_SOURCE, "dry_run": "true"}
+        url, headers = f"{self._addresses.url('lead-router')}/v1/imports", {"content-type": "text/csv"}
+        deadline = time.monotonic() + KNOWN_SECONDS
+        while (reply := self._client.post(url, content=NO_LEADS, headers=headers, params=params)).status_code == 404:
+            if time.monotonic() > deadline:
+                self._checked(reply)
+            time.sleep(0.1)
 
     def set_state(self, campaign_id: str, state: str) -> None:
         """RUNNING, PAUSED or STOPPED."""

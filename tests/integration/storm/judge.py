@@ -26,7 +26,9 @@ def judge(folder: Path) -> dict[str, Any]:
     """Numbers, and one list per invariant: what is in a list broke it."""
     run = json.loads((folder / "run.json").read_text())
     carrier = lines(str(folder / "carrier.jsonl"))
-    events = [e for e in lines(str(folder / "events.jsonl")) if e["value"].get("campaign_id") == run["campaign_id"]]
+    # A record without a value is no event: somebody else on the same stack tried what bad input does.
+    whole = [event for event in lines(str(folder / "events.jsonl")) if event["value"] is not None]
+    events = [event for event in whole if event["value"].get("campaign_id") == run["campaign_id"]]
     faults, opt_outs = _lines(folder / "faults.jsonl"), _lines(folder / "opt_outs.jsonl")
     opt_outs += _agents_opt_outs(_lines(folder / "agents.jsonl"), carrier)
     return {

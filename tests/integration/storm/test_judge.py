@@ -166,3 +166,9 @@ def test_other_campaigns_of_the_stack_do_not_count(tmp_path: Path) -> None:
         {"topic": "compliance.cleared", "ce_id": "9", "value": {"attempt_id": "z", "campaign_id": "x"}}
     )
     assert judged(tmp_path, run) == []
+
+
+def test_record_that_is_no_event_is_somebody_elses_bad_input(tmp_path: Path) -> None:
+    run = clean()
+    run["events"].append({"topic": "call.ended", "ce_id": "4", "value": None})
+    assert judged(tmp_path, run) == []
