@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from outdial_contracts.events import AgentAvailability, CampaignState, DialMode, EndClass
+from outdial_contracts.events import ProgressStage as Stage
+from pacer.domain.agents import Duty
 from pacer.domain.assign import assign
 from pacer.domain.fold import fold
 from pacer.domain.inputs import AgentGiven, Tick
 from pacer.domain.state import TeamState
 from pacer.domain.step import step
 
-from .world import agent_leg, agent_state, at, capacity, cleared, document, ended, published
+from .world import agent_leg, agent_state, at, capacity, cleared, document, ended, progress, published
 
 
 def team(agents: int) -> TeamState:
@@ -89,6 +91,25 @@ def test_an_agent_whose_leg_went_down_is_taken_back_and_another_given() -> None:
     second = ask(state, "x", 1.1)
     assert second is not None
     assert second.agent_id != first.agent_id
+
+
+def test_a_call_whose_agent_went_before_he_was_heard_is_given_another_and_he_wraps_up() -> None:
+    state = team(2)
+    for item in (published(document()), published(None, CampaignState.RUNNING)):
+        fold(state, item, state.next_at(at(0.5)))
+    fold(state, capacity(at(0.6)), state.next_at(at(0.6)))
+    step(state, cleared("x", at(0.7)), None, at(0.7))
+    first = ask(state, "x", 1.0)
+    assert first is not None
+    taken = progress("x", Stage.ASSIGNED, at(1.01), agent_id=first.agent_id, agent_lease_id=first.lease_id)
+    fold(state, taken, state.next_at(at(1.01)))
+    assert ask(state, "x", 1.02) == first
+    fold(state, agent_leg(first.agent_id, at(1.05), up=False), state.next_at(at(1.05)))
+    second = ask(state, "x", 1.1)
+    assert second is not None
+    assert second.agent_id != first.agent_id
+    assert state.agents[first.agent_id].duty is Duty.AFTER_CALL
+    assert ask(state, "x", 1.2) == second
 
 
 def test_a_reserved_agent_goes_to_his_own_attempt_only() -> None:

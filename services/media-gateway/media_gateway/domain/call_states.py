@@ -29,6 +29,8 @@ class CallMove(StrEnum):
     HUMAN = "human"
     NOT_HUMAN = "not_human"
     CLAIMED = "claimed"
+    AGENT_GONE = "agent_gone"
+    """Before the callee heard anything of him."""
     NOBODY = "nobody"
     MESSAGE_OVER = "message_over"
     HANG_UP = "hang_up"
@@ -57,6 +59,7 @@ MOVES: dict[tuple[CallState, CallMove], CallState] = {
     (S.ASSIGNING, M.NOBODY): S.SAFE_HARBOUR,
     (S.ASSIGNING, M.HANG_UP): S.HANGING_UP,
     (S.ASSIGNING, M.OVER): S.ENDED,
+    (S.BRIDGED, M.AGENT_GONE): S.ASSIGNING,
     (S.BRIDGED, M.HANG_UP): S.HANGING_UP,
     (S.BRIDGED, M.OVER): S.ENDED,
     (S.SAFE_HARBOUR, M.MESSAGE_OVER): S.HANGING_UP,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,7 @@ class CallLog:
         self._dial, self._deps, self._leg_no = dial, deps, leg_no
         self.closed = False
         """call.ended was said: nothing may follow it."""
+        self._said: Counter[str] = Counter()
         self._head: dict[str, Any] = {
             "attempt_id": dial.attempt_id,
             "team_id": dial.team_id,
@@ -43,7 +45,9 @@ class CallLog:
     def progress(self, stage: ProgressStage, at: datetime, **facts: Any) -> None:
         """The call reached a stage; `facts` are fields of CallProgress."""
         event = CallProgress(**self._head, stage=stage, at=at, **facts)
-        self._emit(event, f"{stage.value}:{facts.get('agent_lease_id', '')}")
+        what = f"{stage.value}:{facts.get('agent_lease_id', '')}"
+        self._said[what] += 1  # an agent who was lost and came back is given the call again
+        self._emit(event, what if self._said[what] == 1 else f"{what}:{self._said[what]}")
 
     def answered(self, trunk_id: str, at: datetime) -> None:
         """The 200."""

@@ -52,6 +52,8 @@ class LiveCall:
         self._agent: AssignedAgent | None = None
         self._answered_seconds = self._verdict_seconds = 0.0
         self._early_heard = False
+        self._sent_unbridged = 0
+        """Packets that had left towards the callee when he was bridged."""
 
     @property
     def answered(self) -> bool:
@@ -199,16 +201,15 @@ class LiveCall:
             self._end(CallMove.NOT_HUMAN)
 
     async def _serve(self) -> None:
-        """A person waits: an agent in time, or the safe-harbour message."""
-        if not self._is(CallState.ASSIGNING):
-            return
-        async with self._deps.child_span("call assign", self.dial.attempt_id):
-            phone = await self._seek_agent()
-        if phone is not None:
-            await self._report_bridge(phone)
-        elif self._is(CallState.ASSIGNING):
-            self._play_safe_harbour()
-        await self._until_over()
+        """A person waits: an agent in time, or the safe-harbour message; anew if the agent goes before he is heard."""
+        while self._is(CallState.ASSIGNING):
+            async with self._deps.child_span("call assign", self.dial.attempt_id):
+                phone = await self._seek_agent()
+            if phone is not None:
+                await self._report_bridge(phone)
+            elif self._is(CallState.ASSIGNING):
+                self._play_safe_harbour()
+            await self._until_over()
 
     async def _seek_agent(self) -> MediaLeg | None:
         """Asks until an agent's leg is bridged, the call changes, or the law's limit comes near."""
@@ -237,6 +238,7 @@ class LiveCall:
         self._agent = agent
         phone = standing.phones[agent.leg_id].leg
         self._log.progress(ProgressStage.ASSIGNED, self._deps.clock.now(), **self._of_agent())
+        self._sent_unbridged = self._leg.stats().sent
         self._deps.media.bridge(self._leg, phone)
         self._learn(bridged_at=self._deps.clock.now())
         self._move(CallMove.CLAIMED)
@@ -280,6 +282,8 @@ class LiveCall:
             return
         if isinstance(letter, Ended):
             self._over(letter)
+        elif isinstance(letter, HangUp) and letter.by_agent and self._agent_unheard():
+            self._lose_agent()
         elif isinstance(letter, HangUp):
             self._learn(agent_hung_up=letter.by_agent)
             self._end(CallMove.HANG_UP)
@@ -288,6 +292,17 @@ class LiveCall:
             task = self._deps.start(self._opt_out())
             self._deps.standing.opt_outs.add(task)
             task.add_done_callback(self._deps.standing.opt_outs.discard)
+
+    def _agent_unheard(self) -> bool:
+        """Bridged, and nothing of the agent left towards the callee yet."""
+        return self._is(CallState.BRIDGED) and self._leg.stats().sent == self._sent_unbridged
+
+    def _lose_agent(self) -> None:
+        """His end crossed the bridge: the callee, who heard nobody, was connected to nobody and still waits."""
+        self._move(CallMove.AGENT_GONE)
+        self._learn(bridged_at=None)
+        self._release_agent()
+        self._agent = None
 
     async def _opt_out(self) -> None:
         """Outlives the call: the gate may be away for longer than that."""

@@ -171,7 +171,7 @@ class FakeLeg:
         self._played(False)
 
     def stats(self) -> Any:
-        self.sent += self.peer is not None  # a packet passes whenever somebody looks
+        self.sent += self.peer is not None and not self.peer.closed  # a packet passes whenever somebody looks
         return SimpleNamespace(sent=self.sent, received=RECEIVED)
 
     def close(self) -> None:

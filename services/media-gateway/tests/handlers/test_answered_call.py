@@ -17,7 +17,7 @@ from outdial_contracts.events import CallEnded, CallProgress, EndClass, Fault, V
 from outdial_contracts.events import ProgressStage as Stage
 
 from .fakes import AGENT, NUMBER, START
-from .world import settle, verdict, world
+from .world import World, settle, verdict, world
 
 pytestmark = pytest.mark.looptime
 
@@ -184,6 +184,47 @@ async def test_agent_hanging_up_ends_the_call_as_his() -> None:
         ended = await w.ended()
     assert (ended.end_class, ended.fault, ended.hung_up_by) == (EndClass.CONNECTED, Fault.AGENT, Fault.AGENT)
     assert line.hung_up == 1
+
+
+def vanish(w: World) -> None:
+    """The agent's BYE is here, and his leg is down."""
+    standing = w.deps.standing
+    standing.phones.pop(AGENT.leg_id).leg.close()
+    standing.legs.down(AGENT.leg_id)
+    w.put(HangUp(by_agent=True))
+
+
+async def test_agent_whose_end_crossed_the_bridge_connected_nobody() -> None:
+    async with world() as w:
+        w.agent_phone()
+        await w.answered()
+        asyncio.get_running_loop().call_later(w.router.seconds + 0.0001, vanish, w)
+        w.media.on_verdict(verdict(Answerer.HUMAN, greeting_end_ms=0))
+        await settle(0.02)
+        ended = await w.ended()
+    assert Stage.ASSIGNED in w.stages()
+    assert (ended.end_class, ended.fault, ended.safe_harbour_played) == (EndClass.ABANDONED, Fault.US, True)
+    assert (ended.bridged_at, ended.agent_id) == (None, None)
+
+
+async def test_person_whose_agent_crossed_the_bridge_is_given_another_in_time() -> None:
+    async with world() as w:
+        w.agent_phone()
+        call, line = await w.answered()
+        asyncio.get_running_loop().call_later(w.router.seconds + 0.0001, vanish, w)
+        w.media.on_verdict(verdict(Answerer.HUMAN, greeting_end_ms=0))
+        await settle(0.02)
+        assert call.state is CallState.ASSIGNING
+        w.agent_phone()
+        await settle(0.5)
+        assert call.state is CallState.BRIDGED
+        line.bye()
+        ended = await w.ended()
+    assert w.stages().count(Stage.ASSIGNED) == 2
+    assert (ended.end_class, ended.agent_id) == (EndClass.CONNECTED, AGENT.agent_id)
+    assert ended.bridged_at is not None
+    assert ended.greeting_ended_at is not None
+    assert ended.bridged_at - ended.greeting_ended_at <= ABANDON_LIMIT
 
 
 async def test_longest_duration_ends_a_forgotten_call() -> None:

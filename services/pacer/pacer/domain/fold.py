@@ -30,7 +30,7 @@ from pacer.domain.agents import Agent, Duty, leg_changed, release, reserve, said
 from pacer.domain.fold_calls import on_answered, on_closed, on_dial_refused, on_ended, on_progress
 from pacer.domain.fold_world import on_campaign, on_capacity, on_stop
 from pacer.domain.inputs import AgentGiven, Decision, Dial, Input, Tick
-from pacer.domain.leases import expire, prune
+from pacer.domain.leases import expire, let_go, prune
 from pacer.domain.state import Call, Offer, TeamState
 
 
@@ -145,6 +145,9 @@ def _on_given(state: TeamState, given: AgentGiven, now: datetime) -> bool:
     agent = state.agents.get(given.agent_id)
     if agent is None or agent.lease_id == given.lease_id or agent.duty is not Duty.IDLE:
         return False
+    for before in state.agents.values():
+        if before.attempt_id == given.attempt_id:
+            let_go(before, now)
     reserve(agent, given.attempt_id, given.lease_id, given.lease_until, now)
     state.next_lease += 1
     call = state.calls.get(given.attempt_id)
