@@ -25,7 +25,7 @@ class Trunkside(Protocol):
     """Who sits behind the carrier's end and decides what happens."""
 
     def cancelled(self, in_time: bool) -> None:
-        """A CANCEL came; too late once the call is answered."""
+        """A CANCEL came; not in time once the call is answered, or where nobody honours it."""
 
     def confirmed(self) -> None:
         """The ACK to the answer came."""
@@ -221,9 +221,7 @@ class CarrierEnd:
 
     def cancel(self) -> None:
         """The gateway's CANCEL arrives: 487, unless the final response has left."""
-        if not self._honours_cancel:
-            return
-        in_time = self.state is FarState.ROUTING
+        in_time = self._honours_cancel and self.state is FarState.ROUTING
         if self.behind is not None and self.state is not FarState.OVER:
             self.behind.cancelled(in_time)
         if in_time:

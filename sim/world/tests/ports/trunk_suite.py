@@ -212,6 +212,7 @@ class TrunksSuite(ABC):
         placed.line.hang_up()
         await until(lambda: "Ended" in placed.kinds)
         assert (placed.ended.by, placed.ended.reason) == (EndedBy.NOBODY, EndReason.CANCEL_UNANSWERED)
+        assert "CANCEL" in called.seen
 
     async def test_byes_that_cross_end_the_call_once(self, carriage: Carriage) -> None:
         placed, called = await self.talking(carriage)
