@@ -234,6 +234,16 @@ async def test_suppression_of_another_seller_binds_nobody_here(desk: Desk) -> No
     assert (await last_state(desk)).status is Status.SUPPRESSED
 
 
+async def test_suppression_binds_a_lead_that_is_over_so_that_no_later_revision_calls_back(desk: Desk) -> None:
+    await one_lead(desk)
+    ready = await call(desk, Code.NOT_INTERESTED, 1)
+    assert (await last_state(desk)).status is Status.DONE
+    tokens = (desk.keys.person_token("A"),)
+    await on_suppression_changed(desk.received(suppression(desk, person_tokens=tokens)), desk.deps)
+    await dispose(desk, ready, Code.CALLBACK, revision=2, callback_at=desk.now + timedelta(hours=2))
+    assert (await last_state(desk)).status is Status.SUPPRESSED
+
+
 async def test_suppressed_during_the_call_stays_so_after_its_disposition(desk: Desk) -> None:
     await one_lead(desk)
     await desk.demand(1)

@@ -251,6 +251,24 @@ async def test_supply_says_why_it_is_short_and_only_once(desk: Desk) -> None:
     assert len(await desk.sent(ev.PacingSupply)) == 5
 
 
+async def test_older_word_on_a_campaign_or_a_stop_that_comes_again_sends_nothing(desk: Desk) -> None:
+    await desk.publish(state="RUNNING")
+    await desk.add_many(1)
+    pressed = ev.StopChanged(scope="all", stopped=True, reason="x", changed_at=desk.now, changed_by="t")
+    released = replace(pressed, stopped=False, changed_at=desk.now - timedelta(seconds=1))
+    for event in (pressed, released):
+        await on_stop_changed(desk.received(event), desk.deps)
+    await desk.demand(1)
+    assert await last_supply(desk) == (0, "CAMPAIGN_STOPPED")
+    await on_stop_changed(desk.received(replace(pressed, stopped=False)), desk.deps)
+    desk.now += timedelta(seconds=5)
+    await desk.publish(state="PAUSED")
+    desk.now -= timedelta(seconds=5)
+    await desk.publish(state="RUNNING")
+    await desk.tick(1)
+    assert await last_supply(desk) == (0, "CAMPAIGN_PAUSED")
+
+
 async def test_campaign_without_open_leads_says_no_leads(desk: Desk) -> None:
     await desk.publish()
     await desk.add_many(1)

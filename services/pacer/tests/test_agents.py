@@ -65,6 +65,17 @@ def test_a_heartbeat_from_before_the_call_does_not_free_an_agent_after_it() -> N
     assert not agent.free(at(21))
 
 
+def test_a_late_word_from_before_the_end_does_not_free_an_agent_whose_word_had_lapsed() -> None:
+    agent = talking()
+    agent.availability = Said.OFFLINE
+    end_call(agent, at(20), at(20))
+    assert agent.duty is Duty.IDLE
+    said(agent, agent_state("a1", Said.AVAILABLE, at(19)), at(21))
+    assert not agent.free(at(21))
+    said(agent, agent_state("a1", Said.AVAILABLE, at(22)), at(22))
+    assert agent.free(at(22))
+
+
 def test_available_having_seen_the_assignment_frees_at_once() -> None:
     agent = talking()
     end_call(agent, at(20), at(20))

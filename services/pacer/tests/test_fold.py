@@ -92,6 +92,33 @@ def test_a_cleared_offer_is_dialled_at_once_from_the_pool_by_the_gateway_heard()
     assert "x" not in state.offers
 
 
+def test_a_repeat_of_a_clearance_older_than_what_is_remembered_is_not_counted_again() -> None:
+    state = ready()
+    dialled(state)
+    give(state, 2.0, [ended("x", EndClass.BUSY, at(2))])
+    give(state, 130.0, [capacity(at(130))])
+    counted = state.campaigns["C1"].supply.cleared_total
+    assert "x" not in state.done
+    assert take(state, cleared("x", at(1)), 131.0).changed is False
+    assert state.campaigns["C1"].supply.cleared_total == counted
+
+
+@pytest.mark.parametrize("told_by", ["progress", "end"])
+def test_a_person_who_answered_is_counted_once_though_his_call_was_given_up_before(told_by: str) -> None:
+    state = ready()
+    dialled(state)
+    take(state, closed("x", at(1.2), CloseOutcome.REDEEMED), 1.2)
+    give(state, 3.0, [capacity(at(3), boot_id="b1")])
+    assert "x" in state.done
+    verdict = progress("x", ProgressStage.VERDICT, at(3.5), verdict=Verdict.HUMAN)
+    end = ended("x", EndClass.ABANDONED, at(4), verdict=Verdict.HUMAN)
+    give(state, 4.0, [verdict] if told_by == "progress" else [end])
+    [budget] = state.budgets.values()
+    assert (budget.humans, budget.abandoned) == (1, int(told_by == "end"))
+    give(state, 5.0, [verdict, end, end])
+    assert (budget.humans, budget.abandoned) == (1, 1)
+
+
 def test_a_repeated_clearance_does_not_dial_again() -> None:
     state = ready()
     dialled(state)

@@ -138,8 +138,7 @@ class Inflicting:
         for process in self._world.processes.values():
             if process.service == planned.target and process.life.alive:
                 process.life.crash(planned.number, "its database was restored")
-        taken_at = self._world.clock.now() - timedelta(seconds=planned.seconds)
-        self._world.history.restores.append((planned.target, self._world.clock.now(), taken_at))
+        self._world.restored(planned.target, self._world.clock.now() - timedelta(seconds=planned.seconds))
         self._note(planned, detail=f"back to {planned.seconds:.1f} s before")
 
     def _back_up(self, planned: Planned) -> None:

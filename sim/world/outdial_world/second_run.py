@@ -24,14 +24,11 @@ EFFECTS = frozenset(
         "call.dial",
         "call.disposition",
         "suppression.changed",
+        "offer.returned",
         "pacing.demand",
     }
 )
-"""Topics on which a second run may repeat ids but not make new ones.
-
-offer.returned is not among them: a compliance.cleared that comes again minutes after its token died is given back, and
-the gate drops that because the offer is closed.
-"""
+"""Topics on which a second run may repeat ids but not make new ones."""
 TABLES: Mapping[str, tuple[str, ...]] = {
     "leads": ("leads", "offers", "persons", "tokens", "documents", "states", "stops"),
     "gate": ("clearances", "answers", "open_ids", "facts", "held", "suppressed"),

@@ -73,6 +73,7 @@ class World:
         self._boots: dict[str, int] = {}
         self._inflicting: Inflicting | None = None
         self._people: list[asyncio.Task[None]] = []
+        self._crm: Crm | None = None
 
     async def run(self) -> History:
         """The campaign-hour, and what is left of it."""
@@ -81,7 +82,8 @@ class World:
         await self._until(self._all_ready, 60.0)
         people = leads(self.draws)
         self.history.persons.update({n: lead.person_id for lead in people for n in (lead.phone, lead.phone_2) if n})
-        operations, crm = Operations(self), Crm(self, people)
+        operations = Operations(self)
+        crm = self._crm = Crm(self, people)
         await operations.publish()
         self.agents = [Agent(self, f"a-{n:02d}") for n in range(1, AGENTS + 1)]
         self._people = [asyncio.create_task(agent.run()) for agent in self.agents]
@@ -180,6 +182,8 @@ class World:
 
     def _enough(self, crm: Crm) -> bool:
         """Two hundred offers are made (more while the gate is away for them), or nobody is left to be offered."""
+        if crm.importing:
+            return False
         tables = self.databases["lead-router"].tables.get("leads")
         gate = self.databases["compliance-gate"].tables.get("gate")
         redeemed = len(gate.facts) if gate is not None else 0
@@ -191,6 +195,12 @@ class World:
         newest = max((log.newest(source) for source in sources), default=None)
         quiet = newest is None or self.clock.now() - newest > timedelta(seconds=QUIET_SECONDS)
         return crm.done and quiet
+
+    def restored(self, service: str, taken_at: datetime) -> None:
+        """A service's database was set back; people do what the runbook asks of them."""
+        self.history.restores.append((service, self.clock.now(), taken_at))
+        if service == "lead-router" and self._crm is not None:
+            self._people.append(asyncio.create_task(self._crm.import_again(taken_at)))
 
     def _all_ready(self) -> bool:
         return all(process.ready for process in self.processes.values())

@@ -15,19 +15,22 @@ class LiveBook:
     """Memory of two compacted topics that every replica reads whole before it is ready; nothing else is kept here."""
 
     _documents: dict[tuple[str, int], CampaignDocument] = field(default_factory=dict)
-    _states: dict[str, CampaignState] = field(default_factory=dict)
-    _stops: dict[str, bool] = field(default_factory=dict)
+    _states: dict[str, CampaignPublished] = field(default_factory=dict)
+    _stops: dict[str, StopChanged] = field(default_factory=dict)
 
     def publish(self, event: CampaignPublished) -> None:
-        """Takes in a version or the state of a campaign."""
-        if event.slot == STATE_SLOT:
-            self._states[event.campaign_id] = event.state
+        """Takes in a version or the state of a campaign; an older state that comes again changes nothing."""
+        known = self._states.get(event.campaign_id)
+        if event.slot == STATE_SLOT and (known is None or known.published_at <= event.published_at):
+            self._states[event.campaign_id] = event
         if event.document is not None:
             self._documents[event.campaign_id, event.version] = event.document
 
     def change_stop(self, event: StopChanged) -> None:
-        """Takes in a stop button."""
-        self._stops[event.scope] = event.stopped
+        """Takes in a stop button; an older word that comes again changes nothing."""
+        known = self._stops.get(event.scope)
+        if known is None or known.changed_at <= event.changed_at:
+            self._stops[event.scope] = event
 
     def document(self, campaign_id: str, version: int) -> CampaignDocument | None:
         """A version's document, or None while it has not been seen."""
@@ -45,11 +48,12 @@ class LiveBook:
         self, campaign_id: str, seller_id: str, regions: frozenset[str], route_id: str = ""
     ) -> Iterator[tuple[BlockReason, str]]:
         """Reasons and rule ids why nothing may be dialled now. A campaign whose state is unknown counts as paused."""
-        state = self._states.get(campaign_id, CampaignState.UNKNOWN)
+        known = self._states.get(campaign_id)
+        state = known.state if known is not None else CampaignState.UNKNOWN
         if state is CampaignState.STOPPED:
             yield BlockReason.CAMPAIGN_STOPPED, "GATE-CAMPAIGN-STATE"
         elif state is not CampaignState.RUNNING:
             yield BlockReason.CAMPAIGN_PAUSED, "GATE-CAMPAIGN-STATE"
         scopes = ["all", f"seller:{seller_id}", *(f"state:{r}" for r in regions), f"route:{route_id}"]
-        if any(self._stops.get(scope, False) for scope in scopes):
+        if any(scope in self._stops and self._stops[scope].stopped for scope in scopes):
             yield BlockReason.GLOBAL_STOP, "GATE-STOP"

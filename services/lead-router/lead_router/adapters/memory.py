@@ -26,7 +26,7 @@ class Memory:
 
     documents: dict[str, dict[int, ev.CampaignPublished]] = field(default_factory=dict)
     states: dict[str, ev.CampaignPublished] = field(default_factory=dict)
-    stops: dict[str, bool] = field(default_factory=dict)
+    stops: dict[str, ev.StopChanged] = field(default_factory=dict)
     leads: dict[str, Lead] = field(default_factory=dict)
     tokens: dict[tuple[str, str], str] = field(default_factory=dict)
     persons: dict[str, str | None] = field(default_factory=dict)
@@ -76,15 +76,19 @@ class MemoryWork:
 
     async def save_campaign(self, event: ev.CampaignPublished) -> None:
         if event.document is None:
-            self._t.states[event.campaign_id] = event
+            known = self._t.states.get(event.campaign_id)
+            if known is None or known.published_at <= event.published_at:
+                self._t.states[event.campaign_id] = event
         else:
             self._t.documents.setdefault(event.campaign_id, {})[event.version] = event
 
     async def stops(self) -> frozenset[str]:
-        return frozenset(scope for scope, stopped in self._t.stops.items() if stopped)
+        return frozenset(scope for scope, said in self._t.stops.items() if said.stopped)
 
     async def save_stop(self, event: ev.StopChanged) -> None:
-        self._t.stops[event.scope] = event.stopped
+        known = self._t.stops.get(event.scope)
+        if known is None or known.changed_at <= event.changed_at:
+            self._t.stops[event.scope] = event
 
     async def lock_admission(self, campaign_id: str) -> None:
         """The fake has one transaction at a time."""

@@ -43,9 +43,10 @@ def said(lead: Lead) -> Emit:
 async def end(work: Work, lead: Lead, event: LeadEvent, now: datetime) -> Lead:
     """Ends a lead from outside (suppressed, cancelled, expired) and gives its unredeemed offer back.
 
-    Not after a suppression: the gate holds it already and refuses the offer at the last look, with its reason.
+    Not after a suppression: the gate holds it already and refuses the offer at the last look, with its reason. It also
+    binds a lead that is over: a later revision of its disposition would call the person back.
     """
-    if is_final(lead.status):
+    if is_final(lead.status) and (event is not LeadEvent.SUPPRESS or lead.status is LeadStatus.SUPPRESSED):
         return lead
     if lead.status is LeadStatus.OFFERED and event is not LeadEvent.SUPPRESS:
         await give_back(work, lead, now)

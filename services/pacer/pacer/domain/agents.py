@@ -121,7 +121,14 @@ class Agent:
             and self.valid_until is not None
             and self.valid_until > now
             and self.leg_id is not None
+            and not self._spoke_before_the_end()
         )
+
+    def _spoke_before_the_end(self) -> bool:
+        """His word is late: he gave it before the call ended that he has yet to wrap up."""
+        if self.ended_at is None or self.said_at is None or self.last_assignment_seen == self.lease_id:
+            return False
+        return self.said_at <= self.ended_at
 
     def shown(self) -> str:
         """His state for people: offline, paused, available, no_leg, reserved, talking, wrapup."""
@@ -149,6 +156,7 @@ def reserve(agent: Agent, attempt_id: str, lease_id: str, until: datetime, now: 
     """Gives an idle agent to an attempt until the lease ends."""
     move(agent, DutyEvent.RESERVE, now)
     agent.attempt_id, agent.lease_id, agent.lease_until, agent.claimed = attempt_id, lease_id, until, False
+    agent.ended_at = None
 
 
 def release(agent: Agent, now: datetime) -> None:
@@ -168,7 +176,9 @@ def settle(agent: Agent, now: datetime) -> None:
     """Frees an agent after a call if what he said confirms it."""
     if agent.duty is not Duty.AFTER_CALL:
         return
-    if agent.availability is AgentAvailability.OFFLINE or _confirms(agent):
+    if agent.availability is AgentAvailability.OFFLINE:
+        move(agent, DutyEvent.CONFIRM, now)  # a word from before the call's end may still be under way
+    elif _confirms(agent):
         move(agent, DutyEvent.CONFIRM, now)
         agent.lease_id = agent.ended_at = None
 

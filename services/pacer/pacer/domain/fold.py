@@ -7,7 +7,7 @@ journal. Events arrive in any order between topics and may repeat; an attempt th
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from outdial_contracts.events import (
@@ -30,8 +30,8 @@ from pacer.domain.agents import Agent, Duty, leg_changed, release, reserve, said
 from pacer.domain.fold_calls import on_answered, on_closed, on_dial_refused, on_ended, on_progress
 from pacer.domain.fold_world import on_campaign, on_capacity, on_stop
 from pacer.domain.inputs import AgentGiven, Decision, Dial, Input, Tick
-from pacer.domain.leases import expire, let_go, prune
-from pacer.domain.state import Call, Offer, TeamState
+from pacer.domain.leases import DONE_SECONDS, expire, let_go, prune
+from pacer.domain.state import Call, Done, Offer, TeamState
 
 
 def fold(state: TeamState, item: Input, now: datetime) -> TeamState:
@@ -65,6 +65,8 @@ def _on_cleared(state: TeamState, event: ComplianceCleared, now: datetime) -> bo
     attempt = event.attempt_id
     if attempt in state.offers or attempt in state.calls or attempt in state.done or attempt in state.unwanted:
         return False
+    if event.expires_at <= now and event.cleared_at <= now - timedelta(seconds=DONE_SECONDS):
+        return False  # a repeat may be older than what is remembered; it can't be dialled, nor counted twice
     campaign = state.campaigns.get(event.campaign_id)
     if campaign is not None:
         supply = campaign.supply
@@ -160,7 +162,7 @@ def _on_decision(state: TeamState, decision: Decision, now: datetime) -> bool:
     for attempt_id in decision.returned:
         state.offers.pop(attempt_id, None)
         state.unwanted.pop(attempt_id, None)
-        state.done[attempt_id] = now
+        state.done[attempt_id] = Done(at=now)
     for dial in decision.dials:
         _dial(state, dial, now)
     for want in decision.wants:

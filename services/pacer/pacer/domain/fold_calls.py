@@ -24,7 +24,7 @@ from pacer.domain.leases import (
     drop_call,
     extend,
 )
-from pacer.domain.state import Budget, Call, CallStage, TeamState
+from pacer.domain.state import Budget, Call, CallStage, Done, TeamState
 
 NEEDS_AGENT = frozenset({Verdict.HUMAN, Verdict.SCREENER, Verdict.UNCERTAIN})
 """Verdicts that the gateway brings to an agent."""
@@ -56,7 +56,7 @@ def on_closed(state: TeamState, event: ClearanceClosed, now: datetime) -> bool:
     waiting = state.offers if attempt in state.offers else state.unwanted
     if waiting.pop(attempt, None) is None:
         return False
-    state.done[attempt] = now
+    state.done[attempt] = Done(at=now)
     return True
 
 
@@ -118,6 +118,7 @@ def on_ended(state: TeamState, event: CallEnded, now: datetime) -> bool:
         if had_it and agent.duty in (Duty.RESERVED, Duty.TALKING):
             end_call(agent, event.ended_at, now)
     drop_call(state, call, now)
+    state.done[event.attempt_id].abandoned = event.end_class is EndClass.ABANDONED
     if not event.dialled and call.stage < CallStage.REDEEMED:
         # Maybe redeemed, surely not dialled: given back, the gate closes it now unless it redeemed it.
         del state.done[event.attempt_id]
@@ -128,21 +129,25 @@ def on_ended(state: TeamState, event: CallEnded, now: datetime) -> bool:
 def _late_end(state: TeamState, event: CallEnded, now: datetime) -> bool:
     """The end of a call that this owner never decided or has given up."""
     agent = state.agents.get(event.agent_id or "")
-    known = event.attempt_id in state.done
-    state.done.setdefault(event.attempt_id, now)
+    changed = event.attempt_id not in state.done
+    done = state.done.setdefault(event.attempt_id, Done(at=now))
+    changed |= _count_done(state, done, event.campaign_id, event.verdict)
     campaign = state.campaigns.get(event.campaign_id)
-    if not known and campaign is not None and event.end_class is EndClass.ABANDONED:
+    if campaign is not None and event.end_class is EndClass.ABANDONED and not done.abandoned:
+        done.abandoned = changed = True
         state.budget(campaign).abandoned += 1
     if agent is not None and agent.attempt_id == event.attempt_id and agent.duty in (Duty.RESERVED, Duty.TALKING):
         end_call(agent, event.ended_at, now)
         return True
-    return not known
+    return changed
 
 
 def _adopt(state: TeamState, event: CallProgress, now: datetime) -> bool:
     """An agent was given a call by an owner whose record is void: he has it all the same."""
+    if event.attempt_id in state.done:
+        return _count_done(state, state.done[event.attempt_id], event.campaign_id, event.verdict)
     agent = state.agents.get(event.agent_id or "")
-    if agent is None or event.agent_lease_id is None or event.attempt_id in state.done:
+    if agent is None or event.agent_lease_id is None:
         return False
     if agent.duty is Duty.IDLE:
         until = now + timedelta(seconds=AGENT_LEASE_SECONDS)
@@ -196,6 +201,16 @@ def _count_human(state: TeamState, call: Call, verdict: Verdict) -> bool:
         return False
     call.human = True
     _budget(state, call).humans += 1
+    return True
+
+
+def _count_done(state: TeamState, done: Done, campaign_id: str, verdict: Verdict | None) -> bool:
+    """A person's answer is told once the call is over, as when its gateway died before."""
+    campaign = state.campaigns.get(campaign_id)
+    if done.human or campaign is None or verdict is not Verdict.HUMAN:
+        return False
+    done.human = True
+    state.budget(campaign).humans += 1
     return True
 
 

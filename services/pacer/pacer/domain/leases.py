@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from outdial_contracts.events import AgentAvailability
 from pacer.domain.agents import Agent, Duty, end_call, release
-from pacer.domain.state import Call, TeamState
+from pacer.domain.state import Call, Done, TeamState
 
 AGENT_LEASE_SECONDS = 10.0
 """An assigned agent whose call is never bridged."""
@@ -52,7 +52,7 @@ def expire(state: TeamState, now: datetime) -> bool:
     lapsed = [offer for offer in state.offers.values() if offer.expires_at <= now]
     for offer in lapsed:
         del state.offers[offer.attempt_id]
-        state.done[offer.attempt_id] = now
+        state.done[offer.attempt_id] = Done(at=now)
     # Every agent is asked; any() over a generator would stop at the first.
     agents = [_expire_agent(agent, now) for agent in state.agents.values()]
     return bool(gone or late or lapsed or any(agents))
@@ -62,7 +62,7 @@ def drop_call(state: TeamState, call: Call, now: datetime) -> None:
     """A call is over as far as we can know: its channel, number and agent are free."""
     attempt_id = call.offer.attempt_id
     del state.calls[attempt_id]
-    state.done[attempt_id] = now
+    state.done[attempt_id] = Done(at=now, human=call.human)
     for agent in state.agents.values():
         if agent.attempt_id == attempt_id:
             let_go(agent, now)
@@ -93,7 +93,7 @@ def prune(state: TeamState, now: datetime) -> None:
     limit = now - timedelta(seconds=DONE_SECONDS)
     while state.done:
         oldest = next(iter(state.done))
-        if state.done[oldest] > limit:
+        if state.done[oldest].at > limit:
             return
         del state.done[oldest]
 

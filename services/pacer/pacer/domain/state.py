@@ -158,6 +158,15 @@ class Figures:
 
 
 @dataclass(kw_only=True)
+class Done:
+    """An attempt that is over as far as we know, and what the drop budget already counts of it."""
+
+    at: datetime
+    human: bool = False
+    abandoned: bool = False
+
+
+@dataclass(kw_only=True)
 class TeamState:
     """All of a team."""
 
@@ -177,7 +186,7 @@ class TeamState:
     unwanted: dict[str, Offer] = field(default_factory=dict)
     """Offers to be given back by the next decision."""
     calls: dict[str, Call] = field(default_factory=dict)
-    done: dict[str, datetime] = field(default_factory=dict)
+    done: dict[str, Done] = field(default_factory=dict)
     """Attempts that ended lately, so that an event overtaken by their end changes nothing."""
     gateways: dict[str, Gateway] = field(default_factory=dict)
     stops: dict[str, str] = field(default_factory=dict)

@@ -57,24 +57,30 @@ def check(facts: Facts) -> Iterator[Violation]:
 
 
 def _held(facts: Facts) -> Iterator[Held]:
-    stages: dict[str, dict[ProgressStage, CallProgress]] = defaultdict(dict)
+    stages: dict[tuple[str, str], dict[ProgressStage, CallProgress]] = defaultdict(dict)
     for record in facts.unique(CallProgress):
         event = record.event
         if isinstance(event, CallProgress) and event.agent_id:
-            stages[event.attempt_id][event.stage] = event
+            stages[event.attempt_id, event.agent_lease_id or ""][event.stage] = event
+    given = [(attempt_id, min(seen[stage].at for stage in seen)) for (attempt_id, _), seen in stages.items()]
     epochs = _epochs(facts)
-    for attempt_id, seen in stages.items():
+    for (attempt_id, lease_id), seen in stages.items():
         first = seen.get(ProgressStage.ASSIGNED) or seen[ProgressStage.BRIDGED]
         bridged = seen.get(ProgressStage.BRIDGED)
         yield Held(
             agent_id=first.agent_id or "",
             attempt_id=attempt_id,
-            lease_id=first.agent_lease_id or "",
-            epoch=epochs.get((attempt_id, first.agent_lease_id or "")),
+            lease_id=lease_id,
+            epoch=epochs.get((attempt_id, lease_id)),
             assigned_at=first.at,
             bridged_at=bridged.at if bridged else None,
-            until=_until(facts, attempt_id, first.at),
+            until=min([_until(facts, attempt_id, first.at), *_given_on(given, attempt_id, first.at)]),
         )
+
+
+def _given_on(given: list[tuple[str, datetime]], attempt_id: str, since: datetime) -> list[datetime]:
+    """When the call was given to another, since the agent it had went before anybody heard him."""
+    return [at for of, at in given if of == attempt_id and at > since]
 
 
 def _until(facts: Facts, attempt_id: str, since: datetime) -> datetime:

@@ -72,17 +72,20 @@ def _budget(facts: Facts, attempt_id: str, campaign_id: str, at: datetime, what:
     document = facts.documents.get(campaign_id)
     if document is None:
         return
-    before = _charged(facts, attempt_id, at, timedelta(hours=document.retry_window_hours))
+    before = _charged(facts, attempt_id, at, timedelta(hours=document.retry_window_hours), facts.forgotten)
     if before >= document.retry_max_per_person:
         detail = f"the person had {before} attempts of {document.retry_max_per_person} when it was {what}"
         yield Violation(name=Name.RETRY_BUDGET_PER_PERSON, detail=detail, attempt_id=attempt_id, at=at)
 
 
-def _charged(facts: Facts, attempt_id: str, at: datetime, window: timedelta) -> int:
-    """Earlier redemptions of the same person that count."""
+def _charged(
+    facts: Facts, attempt_id: str, at: datetime, window: timedelta, unknown: frozenset[str] = frozenset()
+) -> int:
+    """Earlier redemptions of the same person that count, but for those that whoever counts can't know."""
     person = facts.person(attempt_id)
     return sum(
         other.attempt_id != attempt_id
+        and other.attempt_id not in unknown
         and at - window < other.at <= at
         and facts.person(other.attempt_id) == person
         and facts.charged(other.attempt_id)

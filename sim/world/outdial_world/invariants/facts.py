@@ -18,6 +18,7 @@ from outdial_contracts.events import (
     CloseOutcome,
     ComplianceCleared,
     LeadReady,
+    LeadState,
 )
 from outdial_world.history import History, Invite, ProcessChange, Rpc, TopicRecord
 
@@ -89,6 +90,23 @@ class Facts:
                 new = Redeemed(attempt_id=event.attempt_id, at=event.closed_at, record=record, event=event)
                 found.setdefault(event.attempt_id, new)
         return dict(sorted(found.items(), key=lambda item: (item[1].at, item[1].record.seq)))
+
+    @cached_property
+    def forgotten(self) -> frozenset[str]:
+        """Attempts on offers that lead-router's database lost with their lead, which came by HTTP after the backup.
+
+        The lead imported again does not learn of them (docs/restore.md, lead-router); the gate does.
+        """
+        came: dict[str, datetime] = {}
+        for state in self.history.events(LeadState):
+            came.setdefault(state.lead_id, state.at)
+        lost = [(taken_at, at) for service, at, taken_at in self.history.restores if service == "lead-router"]
+        return frozenset(
+            attempt_id
+            for attempt_id, offer in self.offers.items()
+            for taken_at, at in lost
+            if offer.offered_at <= at and (since := came.get(offer.context.lead_id)) is not None and since >= taken_at
+        )
 
     @cached_property
     def dispositions(self) -> dict[str, list[TopicRecord]]:

@@ -141,3 +141,13 @@ def test_lead_router_counts_redemptions() -> None:
     book = good()
     book.lead_state(50.0, attempts=2, revision=2)
     assert book.broken() == {Name.ATTEMPTS_COUNTED}
+
+
+@pytest.mark.parametrize(("came", "breaks"), [(0.5, False), (-30.0, True)])
+def test_lead_lost_with_its_offer_by_a_restore_may_count_one_less(came: float, breaks: bool) -> None:
+    book = Book()
+    book.lead_state(came, attempts=0)
+    book.attempt("a1", 10.0)
+    book.history.restores.append(("lead-router", at(40.0), at(0.0)))
+    book.lead_state(50.0, attempts=0, revision=2)
+    assert book.broken() == ({Name.ATTEMPTS_COUNTED} if breaks else set())
