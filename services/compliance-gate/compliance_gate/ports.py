@@ -35,6 +35,10 @@ NOBODYS_NONCE = bytes(32)
 """No SHA-256 of a nonce is likely to be it: whoever asks again for a restored redemption learns that it is taken."""
 
 
+PAGE_RECORDS = 1000
+"""Of the ledger, read at once."""
+
+
 class StoreUnavailable(Exception):
     """The store did not answer or lost the transaction: nothing is allowed (fail closed)."""
 
@@ -239,6 +243,12 @@ class Store(Protocol):
 
     async def records(self, chain_id: str | None = None, after_seq: int = 0) -> Sequence[Record]:
         """Ledger records of one chain, or of all chains in the order they were opened."""
+
+    async def chain_lengths(self) -> Sequence[tuple[str, int]]:
+        """Every chain and its length now, in the order they were opened."""
+
+    async def page(self, chain_id: str, after_seq: int, up_to_seq: int) -> Sequence[Record | Checkpoint]:
+        """The next PAGE_RECORDS records of a chain at most, each checkpoint right behind the record it covers."""
 
     async def records_of(self, attempt_id: str) -> Sequence[Record]: ...
 

@@ -91,7 +91,8 @@ async def test_keys_are_public_and_export_is_lines(world: Any) -> None:
     assert "d" not in keys[0]
     reply = (await get_export(world.request(b""), world.deps)).reply
     assert reply.content_type == "application/jsonl"
-    assert json.loads(reply.body.splitlines()[-1])["type"] == "manifest"
+    lines = b"".join([chunk async for chunk in reply.body]).splitlines()
+    assert json.loads(lines[-1])["type"] == "manifest"
 
 
 def test_configuration_names_the_variable_that_is_wrong_and_never_a_secret() -> None:
