@@ -292,19 +292,31 @@ class NoLists:
 
 
 class Signer(Protocol):
-    """The gate's Ed25519 key."""
+    """The gate's Ed25519 keys: one signs, those that signed before and those that will sign are believed too."""
 
     @property
-    def key_id(self) -> str: ...
+    def key_id(self) -> str:
+        """Of the one that signs."""
+
+    @property
+    def key_ids(self) -> Sequence[str]:
+        """Of all that are believed."""
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """A compact JWS over the canonical JSON of the claims."""
 
     def verify(self, token: str) -> Mapping[str, Any] | None:
-        """The claims of a token our key signed, or None."""
+        """The claims of a token that one of the keys signed, or None."""
 
     def public_keys(self) -> Mapping[str, Any]:
-        """The JWKS."""
+        """The JWKS of all."""
+
+    async def refresh(self) -> bool:
+        """Takes up keys that were changed since; True when they were.
+
+        Raises:
+            ValueError: the new ones are not whole; those before stay in force.
+        """
 
 
 @dataclass
@@ -343,3 +355,5 @@ class Deps:
     """None where nothing is read back, as in tests of a single handler."""
     guard: Guard = field(default_factory=Guard)
     lists: Lists = field(default_factory=NoLists)
+    unrecorded: list[Entry] = field(default_factory=list)
+    """What took effect in memory and is not in the ledger yet."""

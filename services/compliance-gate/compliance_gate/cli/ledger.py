@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -91,7 +90,7 @@ def _say(options: argparse.Namespace, facts: dict[str, object], counts: dict[str
 
 
 def _read(options: argparse.Namespace, keys: KeySet, topic: Heads) -> Verifier:
-    size = max(os.stat(options.export).st_size, 1)
+    size = max(options.export.stat().st_size, 1)
     check = partial(_check, keys)
     verifier = Verifier(check=check, outline=verification.outline(_lines(options.export), check), topic=topic)
     shown = sys.stderr.isatty() and not options.json

@@ -18,16 +18,20 @@ class LiveBook:
     _states: dict[str, CampaignState] = field(default_factory=dict)
     _stops: dict[str, bool] = field(default_factory=dict)
 
-    def publish(self, event: CampaignPublished) -> None:
-        """Takes in a version or the state of a campaign."""
+    def publish(self, event: CampaignPublished) -> bool:
+        """Takes in a version or the state of a campaign; whether the campaign's state is another now."""
+        before = self._states.get(event.campaign_id)
         if event.slot == STATE_SLOT:
             self._states[event.campaign_id] = event.state
         if event.document is not None:
             self._documents[event.campaign_id, event.version] = event.document
+        return self._states.get(event.campaign_id) != before
 
-    def change_stop(self, event: StopChanged) -> None:
-        """Takes in a stop button."""
+    def change_stop(self, event: StopChanged) -> bool:
+        """Takes in a stop button; whether it is another now than was known."""
+        before = self._stops.get(event.scope)
         self._stops[event.scope] = event.stopped
+        return event.stopped != before
 
     def document(self, campaign_id: str, version: int) -> CampaignDocument | None:
         """A version's document, or None while it has not been seen."""

@@ -1,11 +1,11 @@
 """Offline verification of a ledger export: every changed byte, removed or moved record is found and named chain:seq.
 
 Theory of operation. The export is read line by line and twice. The first reading finds which heads later chains say
-they continue and which chains the manifest names (`outline`); the second checks. Of each chain only its length, its last hash and the edge of its Merkle tree are
-kept, so memory does not grow with the records. A record's own hash names a change by whoever did not recompute the
-hashes; the next checkpoint's signed head and root find who did, and name the records since the checkpoint before.
-The manifest finds a missing tail, a missing checkpoint and chains in another order; checkpoints from the topic
-compliance.ledger find an older export, whose manifest is as good as the newest.
+they continue and which chains the manifest names (`outline`); the second checks. Of each chain only its length, its
+last hash and the edge of its Merkle tree are kept, so memory does not grow with the records. A record's own hash names
+a change by whoever did not recompute the hashes; the next checkpoint's signed head and root find who did, and name the
+records since the checkpoint before. The manifest finds a missing tail, a missing checkpoint and chains in another
+order; checkpoints from the topic compliance.ledger find an older export, whose manifest is as good as the newest.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ class Verifier:
             return
         before = len(self.problems)
         stated = {length[0]: length for length in value["chains"]}
-        for chain_id in self._chains.keys() - stated.keys():
+        for chain_id in [name for name in self._chains if name not in stated]:
             self._break(chain_id, self._chains[chain_id], "the manifest does not know this chain", 1)
         for chain_id, seq, head, checkpoints, checkpointed in value["chains"]:
             self._check_length(chain_id, Length(seq, head, checkpoints, checkpointed))
