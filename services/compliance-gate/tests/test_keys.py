@@ -1,4 +1,4 @@
-"""A key is rotated while calls are cleared: nothing signed before stops holding, and nobody signs unknown to gateways."""
+"""A key is rotated while calls are cleared, and nothing that was signed before stops holding."""
 
 from __future__ import annotations
 
