@@ -250,6 +250,12 @@ class Store(Protocol):
     async def page(self, chain_id: str, after_seq: int, up_to_seq: int) -> Sequence[Record | Checkpoint]:
         """The next PAGE_RECORDS records of a chain at most, each checkpoint right behind the record it covers."""
 
+    async def hashes(self, chain_id: str, after_seq: int, up_to_seq: int) -> Sequence[str]:
+        """Hashes of the next PAGE_RECORDS records of a chain at most."""
+
+    async def covering(self, chain_id: str, seq: int) -> Checkpoint | None:
+        """The first checkpoint that covers a record."""
+
     async def records_of(self, attempt_id: str) -> Sequence[Record]: ...
 
     async def checkpoints(self, chain_ids: Sequence[str] | None = None) -> Sequence[Checkpoint]:

@@ -16,6 +16,7 @@ from compliance_gate import cli
 from compliance_gate.adapters.postgres import PostgresStore
 from compliance_gate.app import build_tools
 from compliance_gate.domain import jose
+from compliance_gate.domain.inclusion import AuditPaths, root_of
 from compliance_gate.domain.ledger import Chain, Frontier, RecordKind
 from compliance_gate.domain.verification import Verifier, lines_of, verify
 from compliance_gate.handlers.ledger import checkpoint, export
@@ -155,6 +156,21 @@ def test_frontier_grows_to_the_root_of_rfc_6962(leaves: list[bytes]) -> None:
     for leaf in leaves:
         frontier.add(leaf.hex())
     assert frontier.root() == naive_root(leaves).hex()
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=40, unique=True), st.data())
+def test_audit_path_leads_a_leaf_to_the_root_and_no_other_leaf(leaves: list[bytes], data: st.DataObject) -> None:
+    size, root = len(leaves), naive_root(leaves).hex()
+    making = AuditPaths(frozenset(range(size)))
+    for leaf in leaves:
+        making.add(leaf.hex())
+    paths = making.finish()
+    at, other = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, size - 1))
+    assert root_of(leaves[at].hex(), at, size, paths[at]) == root
+    if other != at:
+        assert root_of(leaves[other].hex(), at, size, paths[at]) != root
+    assert root_of(leaves[at].hex(), at, size, [*paths[at], root]) is None
+    assert root_of(leaves[at].hex(), size, size, paths[at]) is None
 
 
 @given(st.binary(max_size=400))

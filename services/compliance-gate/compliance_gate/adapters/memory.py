@@ -79,6 +79,14 @@ class MemoryStore(RestoringMemory):
         records = self.chain_records[chain_id][after_seq : min(up_to_seq, after_seq + PAGE_RECORDS)]
         return [item for r in records for item in (r, signed.get(r.seq)) if item is not None]
 
+    async def hashes(self, chain_id: str, after_seq: int, up_to_seq: int) -> Sequence[str]:
+        records = self.chain_records[chain_id][after_seq : min(up_to_seq, after_seq + PAGE_RECORDS)]
+        return [record.hash for record in records]
+
+    async def covering(self, chain_id: str, seq: int) -> Checkpoint | None:
+        found = [c for c in self.signed if c.chain_id == chain_id and c.seq >= seq]
+        return min(found, key=lambda c: c.seq, default=None)
+
     async def records_of(self, attempt_id: str) -> Sequence[Record]:
         return [r for r in await self.records() if attempt_id in r.body]
 

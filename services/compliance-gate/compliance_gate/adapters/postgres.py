@@ -149,6 +149,16 @@ class PostgresStore:
         rows = await self._fetch(PAGE, chain_id, after_seq, min(up_to_seq, after_seq + PAGE_RECORDS))
         return [item for row in rows for item in page_items(row)]
 
+    async def hashes(self, chain_id: str, after_seq: int, up_to_seq: int) -> Sequence[str]:
+        query = "SELECT hash FROM ledger_records WHERE chain_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq"
+        last = min(up_to_seq, after_seq + PAGE_RECORDS)
+        return [row["hash"] for row in await self._fetch(query, chain_id, after_seq, last)]
+
+    async def covering(self, chain_id: str, seq: int) -> Checkpoint | None:
+        query = "SELECT * FROM checkpoints WHERE chain_id = $1 AND seq >= $2 ORDER BY seq LIMIT 1"
+        rows = await self._fetch(query, chain_id, seq)
+        return checkpoint_of(rows[0]) if rows else None
+
     async def records_of(self, attempt_id: str) -> Sequence[Record]:
         query = "SELECT * FROM ledger_records WHERE attempt_id = $1 ORDER BY chain_id, seq"
         return [record_of(row) for row in await self._fetch(query, attempt_id)]

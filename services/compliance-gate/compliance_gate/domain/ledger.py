@@ -118,10 +118,10 @@ class Frontier:
 
     def add(self, leaf_hash: str) -> None:
         """Appends a record by its hash (hex); the leaf's data are the hash's 32 bytes."""
-        node = hashlib.sha256(b"\x00" + bytes.fromhex(leaf_hash)).digest()
+        node = leaf_node(leaf_hash)
         size = self.size
         while size & 1:
-            node = _parent(self._subtrees.pop(), node)
+            node = parent_node(self._subtrees.pop(), node)
             size >>= 1
         self._subtrees.append(node)
         self.size += 1
@@ -132,11 +132,17 @@ class Frontier:
             return hashlib.sha256(b"").hexdigest()
         node = self._subtrees[-1]
         for left in reversed(self._subtrees[:-1]):
-            node = _parent(left, node)
+            node = parent_node(left, node)
         return node.hex()
 
 
-def _parent(left: bytes, right: bytes) -> bytes:
+def leaf_node(leaf_hash: str) -> bytes:
+    """RFC 6962, 2.1: of a record's hash, hex."""
+    return hashlib.sha256(b"\x00" + bytes.fromhex(leaf_hash)).digest()
+
+
+def parent_node(left: bytes, right: bytes) -> bytes:
+    """RFC 6962, 2.1."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
