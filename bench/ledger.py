@@ -166,7 +166,7 @@ def _lines(export: Path) -> Iterator[bytes]:
         yield from file
 
 
-def _verify(export: Path, keys: dict[str, Any]) -> _Reading:
+def _verify(export: Path, keys: Any) -> _Reading:
     """As `compliance-gate ledger verify` does, both readings of the file counted."""
     began, known = time.perf_counter(), KeySet.import_key_set(keys)
     verifier = Verifier(
