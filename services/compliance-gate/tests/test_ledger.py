@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,10 @@ from compliance_gate.adapters.postgres import PostgresStore
 from compliance_gate.app import build_tools
 from compliance_gate.domain import jose
 from compliance_gate.domain.inclusion import AuditPaths, root_of
-from compliance_gate.domain.ledger import Chain, Frontier, RecordKind
+from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Entry, Frontier, RecordKind, link
 from compliance_gate.domain.verification import Verifier, lines_of, verify
 from compliance_gate.handlers.ledger import checkpoint, export
+from compliance_gate.ports import PAGE_RECORDS
 from outdial_runtime.service import TickInput
 
 
@@ -49,6 +52,39 @@ async def test_untouched_export_holds(world: Any, a: Any) -> None:
     assert found.problems == []
     assert found.records == 2 + 3 + 3 * 3
     assert found.checkpoints == 4
+
+
+async def test_long_chain_leaves_in_pieces_and_holds(world: Any) -> None:
+    entries = [Entry(kind=RecordKind.LIST, body={"list": "US-NDNC", "n": n}) for n in range(2 * PAGE_RECORDS + 1)]
+    async with world.deps.store.transaction() as tx:
+        await tx.append(Chain.DECISIONS, entries)
+    await checkpoint(TickInput(now=world.clock.now(), partition=None), world.deps)
+    chunks = [chunk async for chunk in export(world.deps)]
+    assert max(chunk.count(b"\n") for chunk in chunks) <= PAGE_RECORDS + 1
+    found = checked(world, b"".join(chunks).decode())
+    assert (found.problems, found.records) == ([], len(entries) + 2)
+
+
+def test_verifying_twice_as_many_records_takes_no_more_memory() -> None:
+    def lines(length: int) -> Iterator[bytes]:
+        head = GENESIS_PREVIOUS
+        for seq in range(1, length + 1):
+            kind = RecordKind.GENESIS if seq == 1 else RecordKind.DECISION
+            record = link("boot.decisions", seq, head, Entry(kind=kind, body={"n": seq}))
+            head = record.hash
+            yield record.line().encode() + b"\n"
+
+    def peak_bytes(length: int) -> int:
+        tracemalloc.start()
+        try:
+            found = verify(lambda: lines(length), lambda token: None)
+            assert found.records == length
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_bytes(100)
+    assert peak_bytes(6000) - peak_bytes(3000) < 20_000, "less than 7 bytes a record"
 
 
 async def test_records_hold_tokens_and_never_a_number(world: Any, a: Any) -> None:
@@ -191,6 +227,17 @@ async def test_verify_tool_says_ok_names_the_record_and_uses_its_exit_codes(
     assert "OK: 14 records, 2 chains, 4 checkpoints" in capsys.readouterr().out
     assert cli.main(["ledger", "verify", str(bad), "--jwks", str(jwks), "--json"], build_tools()) == 1
     assert json.loads(capsys.readouterr().out)["problems"][0]["record"] == "boot.decisions:2"
+    topic = tmp_path / "topic.jsonl"
+    topic.write_text("".join(f"{c.line()}\n" for c in await fake.deps.store.checkpoints()))
+    compared = ["ledger", "verify", str(good), "--jwks", str(jwks), "--checkpoints", str(topic)]
+    assert cli.main(compared, build_tools()) == 0
+    assert "as far as 4 checkpoints of the topic say" in capsys.readouterr().out
+    await fake.clear(a.offer(person_id="p9", phone="+13125550109"))
+    await checkpoint(TickInput(now=fake.clock.now(), partition=None), fake.deps)
+    topic.write_text("".join(f"{c.line()}\n" for c in await fake.deps.store.checkpoints()))
+    assert cli.main([*compared, "--json"], build_tools()) == 1
+    assert json.loads(capsys.readouterr().out)["problems"][0]["record"] == "boot.decisions:5"
+    assert cli.main([*compared[:-1], str(tmp_path / "none")], build_tools()) == 2
     for wrong in (
         ["ledger", "verify", str(tmp_path / "none"), "--jwks", str(jwks)],
         ["ledger", "verify", str(good), "--jwks", str(good)],
