@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from outdial_cli.commands import ask, dead, give, world
+from outdial_cli.commands import ask, dead, give, ledger, world
 
 app = typer.Typer(
     help="outdial: an outbound-dialing platform. Start with `outdial demo`.",
@@ -20,6 +20,7 @@ for name, group in (
     ("dnc", give.dnc),
     ("routes", give.routes),
     ("dead", dead.app),
+    ("ledger", ledger.app),
 ):
     app.add_typer(group, name=name)
 

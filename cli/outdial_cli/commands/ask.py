@@ -19,6 +19,7 @@ from outdial_cli.commands.context import (
     services_of,
 )
 from outdial_cli.demo.inputs import BadInput
+from outdial_cli.report.evidence import evidence_page, evidence_text
 from outdial_cli.report.render import render_preflight, timeline, wide_console
 from outdial_contracts.identity import trace_id
 
@@ -57,17 +58,24 @@ def trace(attempt: str = Attempt, data_dir: Path = DataDir, as_json: bool = AsJs
 
 
 @careful
-def evidence(attempt: str = Attempt, data_dir: Path = DataDir, as_json: bool = AsJson) -> None:
-    """One page for a regulator: facts, rules, versions, times, consent proof of an attempt.
+def evidence(
+    attempt: str = Attempt,
+    html: Path | None = typer.Option(None, "--html", help="Write the page to this file instead of printing it."),
+    data_dir: Path = DataDir,
+    as_json: bool = AsJson,
+) -> None:
+    """One page for a regulator: facts, rules and sources, times, consent proof, recording rule, proof in the ledger.
 
-    Example: outdial evidence 0f8b5f3e-5a2c-5d0b-9d5e-3c1f6a7b8c9d --json
+    Example: outdial evidence 0f8b5f3e-5a2c-5d0b-9d5e-3c1f6a7b8c9d --html evidence.html
     """
     page = services_of(data_dir).get("compliance-gate", f"/v1/evidence/{_attempt_id(attempt)}")
-    if as_json:
+    if html is not None:
+        html.write_text(evidence_page(page), encoding="utf-8")
+        print(f"wrote {html}")
+    elif as_json:
         print_json(page)
     else:
-        print("Not legal advice: an engineering reading of public rules; counsel must review every rule pack.\n")
-        print_mapping(page)
+        print(evidence_text(page))
 
 
 @careful

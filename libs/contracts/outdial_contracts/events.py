@@ -56,6 +56,7 @@ class BlockReason(StrEnum):
     CLOCK_SKEW = "CLOCK_SKEW"
     OFFER_EXPIRED = "OFFER_EXPIRED"
     RESTORE_LOCK = "RESTORE_LOCK"
+    APPROVERS_MISSING = "APPROVERS_MISSING"
 
 
 class CallMode(StrEnum):
@@ -443,6 +444,8 @@ class CampaignDocument:
     """Where outcomes are sent."""
     webhook_secret_env: str | None = None
     """Environment variable that holds the signing secret."""
+    approvers: tuple[str, ...] = ()
+    """Who approved it, by name; an EMERGENCY campaign needs two distinct ones."""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -469,6 +472,7 @@ class CampaignDocument:
             caller_ids=tuple(record['caller_ids']),
             webhook_url=record['webhook_url'],
             webhook_secret_env=record['webhook_secret_env'],
+            approvers=tuple(record['approvers']),
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -495,6 +499,7 @@ class CampaignDocument:
             'safe_harbour': self.safe_harbour,
             'webhook_url': self.webhook_url,
             'webhook_secret_env': self.webhook_secret_env,
+            'approvers': list(self.approvers),
         }
 
 

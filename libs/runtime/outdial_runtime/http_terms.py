@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from starlette.requests import HTTPConnection
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from outdial_runtime.requests import HttpCall, body_of
 from outdial_runtime.service import HttpReply
@@ -21,5 +23,9 @@ def call_of(connection: HTTPConnection, body: bytes = b"") -> HttpCall:
 
 def response_of(reply: HttpReply) -> Response:
     """The reply as Starlette sends it; it also refuses a handshake."""
+    if isinstance(reply.body, AsyncIterator):
+        return StreamingResponse(
+            reply.body, status_code=reply.status, media_type=reply.content_type, headers=dict(reply.headers)
+        )
     media_type = reply.content_type if reply.body else None
     return Response(body_of(reply), status_code=reply.status, media_type=media_type, headers=dict(reply.headers))

@@ -6,8 +6,8 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 from opentelemetry.trace import SpanKind
 
@@ -20,6 +20,7 @@ from outdial_runtime.service import Answer, GrpcMethod, HttpReply, HttpRoute, Re
 from outdial_runtime.surroundings import Surroundings
 
 PROBLEM = "application/problem+json"
+Said = TypeVar("Said", str, bytes)
 log = logging.getLogger(__name__)
 
 
@@ -82,6 +83,8 @@ class Requests:
             with self._observed(name, call.headers.get("traceparent"), attempt) as finish:
                 reply: HttpReply = (await self._answer(name, route.handler, request)).reply
                 finish(str(reply.status))
+                if isinstance(reply.body, AsyncIterator):
+                    return replace(reply, body=self._told(name, reply.body))
                 return reply
         except NotReady:
             return problem(503, "Service Unavailable", "the service is not ready yet")
@@ -110,12 +113,12 @@ class Requests:
             finish("101")
         return self._told(name, words)
 
-    async def _told(self, name: str, words: AsyncIterator[str]) -> AsyncIterator[str]:
-        """A handler that fails after the handshake counts as a failed request too."""
+    async def _told(self, name: str, words: AsyncIterator[Said]) -> AsyncIterator[Said]:
+        """A handler that fails after the handshake, or within a body, counts as a failed request too."""
         try:
             async with aclosing(cast(Any, words)):
-                async for text in words:
-                    yield text
+                async for said in words:
+                    yield said
         except Exception as error:
             log.error("request failed", extra={"request": name, "error": where(error)})
             self._around.metrics.requests.labels(name, "ERROR").inc()

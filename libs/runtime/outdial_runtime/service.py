@@ -98,7 +98,8 @@ class HttpReply:
 
     status: int = 200
     body: Any = None
-    """JSON-able, or str for text/plain and text/csv (see content_type); None for an empty body."""
+    """JSON-able, or str for text/plain and text/csv (see content_type); None for an empty body. An AsyncIterator of
+    bytes is sent as it comes, chunked: one that raises ends the connection before the end, which its client sees."""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     """Beside content-type and content-length."""

@@ -58,6 +58,16 @@ async def page(request: Request, deps: Said) -> Answer:
     return Answer(reply=HttpReply(body="<p>", content_type="text/html", headers={"x-own": "1"}))
 
 
+async def book(request: Request, deps: Said) -> Answer:
+    return Answer(reply=HttpReply(body=pages(request, deps), content_type="text/csv"))
+
+
+async def pages(request: Request, deps: Said) -> AsyncIterator[bytes]:
+    async for word in live(request, deps):
+        yield word.encode()
+
+
+BOOK = HttpRoute(method="GET", path="/books/{room}", handler=book)
 LIVE = SocketRoute(path="/live/{room}", handler=live)
 PAGE = HttpRoute(method="GET", path="/page", handler=page)
 
@@ -92,7 +102,7 @@ async def site() -> AsyncIterator[Site]:
     async def build(toolkit: Any) -> AsyncIterator[Said]:
         yield said
 
-    service = Service(name="sample", build=build, requests=(LIVE, PAGE))
+    service = Service(name="sample", build=build, requests=(LIVE, PAGE, BOOK))
     spans = Spans("sample", "sample-0", exporter=exporter)
     config = RunConfig(service_name="sample", kafka_bootstrap="memory", http_port=0)
     host = Host(service, config, MemoryBroker(VirtualClock()), clock=VirtualClock(), chance=SeededChance(), spans=spans)
@@ -251,6 +261,24 @@ async def test_a_reply_carries_its_own_headers(site: Site) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         reply = await client.get(f"http://127.0.0.1:{site.port}/page")
     assert (reply.headers["x-own"], reply.headers["content-type"]) == ("1", "text/html; charset=utf-8")
+
+
+async def test_a_body_is_sent_as_it_comes_and_one_that_fails_does_not_end_as_if_it_were_whole(site: Site) -> None:
+    address = f"http://127.0.0.1:{site.port}/books/a?n=1"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        async with client.stream("GET", address) as reply:
+            chunks = reply.aiter_bytes()
+            assert (reply.headers["content-type"], await anext(chunks)) == ("text/csv; charset=utf-8", b"a 1")
+            site.said.words.put_nowait("more")
+            assert await anext(chunks) == b"more"
+            site.said.words.put_nowait("end")
+            assert [chunk async for chunk in chunks] == []
+        await site.gone()
+        async with client.stream("GET", address) as reply:
+            site.said.words.put_nowait("fault")
+            with pytest.raises(httpx.RemoteProtocolError):
+                await reply.aread()
+    assert b'outdial_requests_total{method="GET /books/{room}",status="ERROR"} 1.0' in site.metrics.text()
 
 
 @asynccontextmanager

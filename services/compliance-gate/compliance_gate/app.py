@@ -18,14 +18,15 @@ from compliance_gate.adapters.rule_pack import LAW, load_rule_pack, pin_time_zon
 from compliance_gate.adapters.signing import Ed25519Signer
 from compliance_gate.cli.terms import Tools
 from compliance_gate.config import Config
-from compliance_gate.domain.ledger import Chain, Frontier
+from compliance_gate.domain.ledger import Chain, Entry, Frontier, RecordKind
 from compliance_gate.domain.live import LiveBook
 from compliance_gate.domain.restore import RestoreLock
 from compliance_gate.domain.rules import RulePack
 from compliance_gate.handlers import http, ledger, offers
-from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed
+from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed, record_overrides
 from compliance_gate.handlers.dispositions import on_call_disposition
 from compliance_gate.handlers.failing import not_ready, rechecked, retried, unavailable, unless_locked
+from compliance_gate.handlers.keys import key_entry, take_up_keys
 from compliance_gate.handlers.lists import get_lists, listed, take_up
 from compliance_gate.handlers.preflight import post_preflight
 from compliance_gate.handlers.redeem import redeem
@@ -64,6 +65,8 @@ TICKS = (
     Tick(handler=retried(offers.lapse_expired), every_seconds=1.0),
     Tick(handler=retried(ledger.checkpoint), every_seconds=5.0),
     Tick(handler=retried(take_up), every_seconds=2.0),
+    Tick(handler=take_up_keys, every_seconds=2.0),
+    Tick(handler=retried(record_overrides), every_seconds=1.0),
 )
 REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
     GrpcMethod(service="Clearance", method="Redeem", handler=not_ready(redeem)),
@@ -182,5 +185,26 @@ async def begin(
     }
     for chain in Chain:
         await deps.store.open_chain(chain, boot)
+    async with deps.store.transaction() as tx:
+        await tx.append(
+            Chain.DECISIONS, [*packs_loaded(pack, toolkit.clock.now()), key_entry(signer, toolkit.clock.now())]
+        )
     await record_lost(lost, after, deps)
     return deps
+
+
+def packs_loaded(pack: RulePack, at: datetime) -> list[Entry]:
+    """A record for each file that the rules of this boot came from."""
+    return [
+        Entry(
+            kind=RecordKind.PACK,
+            body={
+                "file": file.name,
+                "version": file.version,
+                "sha256": file.sha256,
+                "tzdata": pack.tzdata,
+                "at": at.isoformat(),
+            },
+        )
+        for file in pack.files
+    ]

@@ -35,6 +35,10 @@ NOBODYS_NONCE = bytes(32)
 """No SHA-256 of a nonce is likely to be it: whoever asks again for a restored redemption learns that it is taken."""
 
 
+PAGE_RECORDS = 1000
+"""Of the ledger, read at once."""
+
+
 class StoreUnavailable(Exception):
     """The store did not answer or lost the transaction: nothing is allowed (fail closed)."""
 
@@ -240,6 +244,18 @@ class Store(Protocol):
     async def records(self, chain_id: str | None = None, after_seq: int = 0) -> Sequence[Record]:
         """Ledger records of one chain, or of all chains in the order they were opened."""
 
+    async def chain_lengths(self) -> Sequence[tuple[str, int]]:
+        """Every chain and its length now, in the order they were opened."""
+
+    async def page(self, chain_id: str, after_seq: int, up_to_seq: int) -> Sequence[Record | Checkpoint]:
+        """The next PAGE_RECORDS records of a chain at most, each checkpoint right behind the record it covers."""
+
+    async def hashes(self, chain_id: str, after_seq: int, up_to_seq: int) -> Sequence[str]:
+        """Hashes of the next PAGE_RECORDS records of a chain at most."""
+
+    async def covering(self, chain_id: str, seq: int) -> Checkpoint | None:
+        """The first checkpoint that covers a record."""
+
     async def records_of(self, attempt_id: str) -> Sequence[Record]: ...
 
     async def checkpoints(self, chain_ids: Sequence[str] | None = None) -> Sequence[Checkpoint]:
@@ -282,19 +298,31 @@ class NoLists:
 
 
 class Signer(Protocol):
-    """The gate's Ed25519 key."""
+    """The gate's Ed25519 keys: one signs, those that signed before and those that will sign are believed too."""
 
     @property
-    def key_id(self) -> str: ...
+    def key_id(self) -> str:
+        """Of the one that signs."""
+
+    @property
+    def key_ids(self) -> Sequence[str]:
+        """Of all that are believed."""
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """A compact JWS over the canonical JSON of the claims."""
 
     def verify(self, token: str) -> Mapping[str, Any] | None:
-        """The claims of a token our key signed, or None."""
+        """The claims of a token that one of the keys signed, or None."""
 
     def public_keys(self) -> Mapping[str, Any]:
-        """The JWKS."""
+        """The JWKS of all."""
+
+    async def refresh(self) -> bool:
+        """Takes up keys that were changed since; True when they were.
+
+        Raises:
+            ValueError: the new ones are not whole; those before stay in force.
+        """
 
 
 @dataclass
@@ -333,3 +361,5 @@ class Deps:
     """None where nothing is read back, as in tests of a single handler."""
     guard: Guard = field(default_factory=Guard)
     lists: Lists = field(default_factory=NoLists)
+    unrecorded: list[Entry] = field(default_factory=list)
+    """What took effect in memory and is not in the ledger yet."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 
 from compliance_gate import cli
+from compliance_gate.adapters.rule_pack import shipped
 from compliance_gate.app import NAME, REQUESTS, SUBSCRIPTIONS, build_service, build_tools
 from compliance_gate.config import Config
-from compliance_gate.domain.ledger import Chain
+from compliance_gate.domain.ledger import Chain, RecordKind
 from compliance_gate.handlers.offers import on_lead_ready
 from outdial_contracts.events import BlockReason, ComplianceBlocked, ComplianceCleared
 from outdial_contracts.topics import TOPICS
@@ -78,7 +80,7 @@ async def test_boot_migrates_opens_its_chains_and_decides(
     assert await asyncio.to_thread(cli.main, load, build_tools()) == 0
     service = build_service(Config.from_env({**env, "OUTDIAL_LISTS_DIR": str(tmp_path / "lists")}))
     toolkit: Any = FakeToolkit(clock=fake.clock, outbox=fake.outbox)
-    geneses = []
+    geneses, kinds = [], []
     for boot in range(2):
         async with service.build(toolkit) as deps:
             fake.deps = deps
@@ -86,10 +88,18 @@ async def test_boot_migrates_opens_its_chains_and_decides(
             outcome = await on_lead_ready(fake.received(a.offer(person_id=f"p{boot}", phone="+13125550199")), deps)
             assert isinstance(outcome, Publish)
             assert isinstance(outcome.events[0], ComplianceCleared)
-            geneses.append(json.loads((await deps.store.records(deps.chains[Chain.DECISIONS]))[0].body))
+            records = await deps.store.records(deps.chains[Chain.DECISIONS])
+            geneses.append(json.loads(records[0].body))
+            kinds.append([record.kind.value for record in records])
+            packs = {json.loads(r.body)["file"]: json.loads(r.body) for r in records if r.kind is RecordKind.PACK}
+            assert packs.keys() == {file.name for file in shipped()}
+            law = next(file for file in shipped() if file.name == "us_federal.yaml")
+            assert packs["us_federal.yaml"]["sha256"] == hashlib.sha256(law.read_bytes()).hexdigest()
+            assert packs["us_federal.yaml"]["tzdata"] == deps.pack.tzdata
+    assert kinds[0] == ["GENESIS", *["PACK"] * len(packs), "KEY", "DECISION"]
     assert geneses[0]["lists"]["US-NDNC"]["numbers"] == 1
-    assert geneses[0]["predecessor"]["seq"] == 2
-    assert geneses[1]["predecessor"]["seq"] == 2
+    assert geneses[0]["predecessor"]["seq"] == len(kinds[0])
+    assert geneses[1]["predecessor"]["seq"] == len(kinds[0])
     assert geneses[1]["tzdata"] == fake.deps.pack.tzdata
 
 

@@ -20,7 +20,7 @@ from compliance_gate.domain import jose
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.ledger import Chain
 from compliance_gate.domain.suppression import Wanted
-from compliance_gate.domain.verification import verify
+from compliance_gate.domain.verification import lines_of, verify
 from compliance_gate.handlers.failing import not_ready, retried, unavailable
 from compliance_gate.handlers.ledger import export
 from compliance_gate.handlers.offers import lapse_expired, on_offer_returned
@@ -149,7 +149,8 @@ def test_any_order_keeps_the_books(steps: list[tuple[Any, ...]], make_fake: Any,
             assert (outcomes == ["REDEEMED"]) == bool(granted)
             assert world.memory.clearances[cleared.attempt_id].state is not State.RESERVED
         keys = KeySet.import_key_set(world.deps.signer.public_keys())
-        assert verify(await export(world.deps), lambda token: jose.verify(token, keys)).problems == []
+        exported = b"".join([chunk async for chunk in export(world.deps)])
+        assert verify(lines_of(exported), lambda token: jose.verify(token, keys)).problems == []
 
     asyncio.run(play())
 

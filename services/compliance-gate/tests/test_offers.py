@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from joserfc.jwk import KeySet
 
 from compliance_gate.domain import jose
+from compliance_gate.domain.ledger import RecordKind
 from compliance_gate.handlers.campaigns import on_stop_changed
 from compliance_gate.handlers.dispositions import on_call_disposition
 from compliance_gate.handlers.offers import lapse_expired, on_lead_ready, on_offer_returned
@@ -203,3 +205,20 @@ async def test_numbers_outside_the_packs_are_blocked(fake: Any, a: Any, phone: s
     fake.publish()
     blocked = await fake.clear(a.offer(phone=phone))
     assert blocked.reasons == (BlockReason.JURISDICTION_UNSUPPORTED,)
+
+
+@pytest.mark.parametrize("approvers", [(), ("A. Example",), ("A. Example", " a.  example "), ("A. Example", " ")])
+async def test_emergency_without_two_different_approvers_is_blocked(world: Any, a: Any, approvers: Any) -> None:
+    world.publish(purpose=Purpose.EMERGENCY, approvers=approvers)
+    blocked = await world.clear(a.offer(purpose=Purpose.EMERGENCY, consents=()))
+    assert blocked.reasons == (BlockReason.APPROVERS_MISSING,)
+    assert (blocked.rule_ids, blocked.next_allowed_at) == (("GATE-EMERGENCY-APPROVERS",), None)
+
+
+async def test_emergency_names_its_two_approvers_in_the_ledger_and_no_other_call_does(world: Any, a: Any) -> None:
+    world.publish(purpose=Purpose.EMERGENCY, approvers=("A. Example", "B. Example"))
+    cleared = await world.clear(a.offer(purpose=Purpose.EMERGENCY, consents=()))
+    assert isinstance(cleared, ComplianceCleared)
+    await world.clear(a.offer(person_id="p2", phone="+12125550177"))
+    bodies = [json.loads(r.body) for r in await world.deps.store.records() if r.kind is RecordKind.DECISION]
+    assert [body.get("approvers") for body in bodies] == [["A. Example", "B. Example"], None]

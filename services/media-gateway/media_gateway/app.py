@@ -101,7 +101,7 @@ async def _open(config: Config, toolkit: Toolkit) -> AsyncIterator[Deps]:
                 toolkit.inject_trace,
             ),
             router=GrpcAgentRouter(channels, config.gateway_id, toolkit.inject_trace),
-            clearances=JwsClearances(config.jwks_file),
+            clearances=JwsClearances(config.jwks_file, toolkit.clock.monotonic),
             trunks=trunks,
             phones=phones,
             media=MediaPlane(pump, config.prompts_dir),

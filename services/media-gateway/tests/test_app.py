@@ -14,7 +14,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet, OKPKey
 
-from media_gateway.adapters.clearance_jws import JwsClearances
+from media_gateway.adapters.clearance_jws import REREAD_SECONDS, JwsClearances
 from media_gateway.adapters.media_plane import MediaPlane
 from media_gateway.adapters.rtp_udp import MediaPump
 from media_gateway.adapters.sip_lines import SipTrunks
@@ -142,7 +142,8 @@ def signed(key: OKPKey, **changes: Any) -> str:
 def test_clearance_counts_only_from_the_gate_and_only_for_gateways(tmp_path: Path) -> None:
     file, ours, theirs = tmp_path / "jwks.json", *(OKPKey.generate_key("Ed25519", {"kid": k}) for k in ("k1", "k2"))
     file.write_text(json.dumps(KeySet([ours]).as_dict(private=False)))
-    clearances = JwsClearances(file)
+    now = [0.0]
+    clearances = JwsClearances(file, lambda: now[0])
     claims = clearances.claims(signed(ours))
     assert claims is not None
     assert (claims.attempt_id, claims.number_class, claims.modes) == ("a", "mobile", frozenset({"LIVE_MANUAL"}))
@@ -151,7 +152,21 @@ def test_clearance_counts_only_from_the_gate_and_only_for_gateways(tmp_path: Pat
     assert clearances.claims("not.a.token") is None
     assert clearances.claims(signed(ours)[:-4] + "AAAA") is None
     file.write_text(json.dumps(KeySet([ours, theirs]).as_dict(private=False)))
+    assert clearances.claims(signed(theirs)) is None, "the file was read for that key a moment ago"
+    now[0] += REREAD_SECONDS
     assert clearances.claims(signed(theirs)) is not None
+
+
+def test_keys_that_are_known_hold_while_the_file_of_keys_is_none(tmp_path: Path) -> None:
+    file, ours, theirs = tmp_path / "jwks.json", *(OKPKey.generate_key("Ed25519", {"kid": k}) for k in ("k1", "k2"))
+    file.write_text(json.dumps(KeySet([ours]).as_dict(private=False)))
+    now = [0.0]
+    clearances = JwsClearances(file, lambda: now[0])
+    for content in ("", "[]", "{}", '{"keys": [{}]}'):
+        file.write_text(content)
+        now[0] += REREAD_SECONDS
+        assert clearances.claims(signed(theirs)) is None
+        assert clearances.claims(signed(ours)) is not None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,6 +119,33 @@ def test_trace_and_evidence_of_an_offer(hand: StandIn, outdial: Outdial, campaig
     text = outdial.at("evidence", attempt)
     assert text.out.startswith("Not legal advice")
     assert "55501" not in text.out
+    file = outdial.data_dir / "evidence.html"
+    assert outdial.at("evidence", attempt, "--html", file).code == 0
+    assert attempt in file.read_text()
+
+
+def test_ledger_is_taken_from_a_running_stack_and_verified_without_it(
+    hand: StandIn, outdial: Outdial, campaign: Path, tmp_path: Path
+) -> None:
+    attempt = hand.cleared("proven").attempt_id
+    export, checkpoints, keys = tmp_path / "e.jsonl", tmp_path / "c.jsonl", hand.stack.keys_dir / "ledger-jwks.json"
+    assert until(lambda: _is_proven(outdial, attempt), 30)
+    assert outdial.at("ledger", "checkpoints", "--out", checkpoints, "--json").body["checkpoints"] > 0
+    taken = outdial.at("ledger", "export", "--out", export, "--json").body
+    said = outdial("ledger", "verify", export, "--jwks", keys, "--checkpoints", checkpoints, "--json").body
+    assert (said["ok"], said["records"], said["problems"]) == (True, taken["records"], [])
+    whole = export.read_text()
+    kinds = {json.loads(line).get("kind") for line in whole.splitlines()}
+    assert {"GENESIS", "PACK", "KEY", "STATE", "DECISION"} <= kinds
+    export.write_text(whole.replace(attempt, attempt[::-1], 1))
+    said = outdial("ledger", "verify", export, "--jwks", keys)
+    assert said.code == 1
+    assert ".decisions:" in said.out
+
+
+def _is_proven(outdial: Outdial, attempt: str) -> bool:
+    [proof] = outdial.at("evidence", attempt, "--json").body["inclusion"]
+    return bool(proof["checkpoint"] and proof["included"] and proof["signature_holds"])
 
 
 def test_why_names_what_binds(outdial: Outdial, campaign: Path) -> None:
@@ -262,6 +290,7 @@ def test_a_stack_that_has_gone_is_told(stack: Stack, tmp_path: Path) -> None:
     [
         *("demo", "up", "down", "why", "trace", "evidence", "preflight", "stop"),
         *("campaign apply", "campaign state", "leads import", "dnc import", "routes apply", "dead list", "dead replay"),
+        *("ledger export", "ledger checkpoints", "ledger verify"),
     ],
 )
 def test_help_of_every_command_has_an_example(tmp_path: Path, words: str) -> None:

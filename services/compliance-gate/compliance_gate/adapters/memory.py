@@ -14,7 +14,7 @@ from compliance_gate.adapters.memory_restore import RestoringMemory
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
 from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, link
-from compliance_gate.ports import AttemptFact, Clearance, Keys, Redemption
+from compliance_gate.ports import PAGE_RECORDS, AttemptFact, Clearance, Keys, Redemption
 from outdial_contracts.events import CallMode, Consent, RuleOutcome, SuppressionChanged
 from outdial_runtime.outcome import Emit
 
@@ -70,6 +70,22 @@ class MemoryStore(RestoringMemory):
     async def records(self, chain_id: str | None = None, after_seq: int = 0) -> Sequence[Record]:
         chosen = [chain_id] if chain_id else list(self.chain_records)
         return [r for c in chosen for r in self.chain_records[c] if r.seq > after_seq]
+
+    async def chain_lengths(self) -> Sequence[tuple[str, int]]:
+        return [(chain_id, len(records)) for chain_id, records in self.chain_records.items()]
+
+    async def page(self, chain_id: str, after_seq: int, up_to_seq: int) -> Sequence[Record | Checkpoint]:
+        signed = {c.seq: c for c in self.signed if c.chain_id == chain_id}
+        records = self.chain_records[chain_id][after_seq : min(up_to_seq, after_seq + PAGE_RECORDS)]
+        return [item for r in records for item in (r, signed.get(r.seq)) if item is not None]
+
+    async def hashes(self, chain_id: str, after_seq: int, up_to_seq: int) -> Sequence[str]:
+        records = self.chain_records[chain_id][after_seq : min(up_to_seq, after_seq + PAGE_RECORDS)]
+        return [record.hash for record in records]
+
+    async def covering(self, chain_id: str, seq: int) -> Checkpoint | None:
+        found = [c for c in self.signed if c.chain_id == chain_id and c.seq >= seq]
+        return min(found, key=lambda c: c.seq, default=None)
 
     async def records_of(self, attempt_id: str) -> Sequence[Record]:
         return [r for r in await self.records() if attempt_id in r.body]

@@ -20,13 +20,23 @@ from compliance_gate.adapters.rows import (
     clearance_of,
     consent_of,
     consent_row,
+    page_items,
     record_of,
     redemption_of,
 )
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
 from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, link
-from compliance_gate.ports import AttemptFact, Clearance, Keys, Redemption, StoreTorn, StoreUnavailable, Unstorable
+from compliance_gate.ports import (
+    PAGE_RECORDS,
+    AttemptFact,
+    Clearance,
+    Keys,
+    Redemption,
+    StoreTorn,
+    StoreUnavailable,
+    Unstorable,
+)
 from outdial_contracts.events import CallMode, Consent, RuleOutcome, SuppressionChanged, SuppressionSource
 from outdial_runtime.outcome import Emit
 from outdial_runtime.service import TableOutbox
@@ -59,6 +69,10 @@ ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED"""
 SUPPRESSED = """
 INSERT INTO suppressions (suppression_id, seller_id, source, requested_at, changed_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (suppression_id) DO UPDATE SET suppression_id = EXCLUDED.suppression_id RETURNING *"""
+PAGE = """
+SELECT r.*, k.head AS signed_head, k.root, k.signature
+FROM ledger_records r LEFT JOIN checkpoints k ON k.chain_id = r.chain_id AND k.seq = r.seq
+WHERE r.chain_id = $1 AND r.seq > $2 AND r.seq <= $3 ORDER BY r.seq"""
 COUNTS = """
 SELECT 'offers_' || lower(state) AS what, count(*) AS n FROM clearances GROUP BY state
 UNION ALL SELECT 'open_attempts', count(*) FROM open_attempts
@@ -126,6 +140,24 @@ class PostgresStore:
         query = """SELECT r.* FROM ledger_records r JOIN ledger_chains c USING (chain_id)
                    WHERE ($1::text IS NULL OR r.chain_id = $1) AND r.seq > $2 ORDER BY c.opened_no, r.seq"""
         return [record_of(row) for row in await self._fetch(query, chain_id, after_seq)]
+
+    async def chain_lengths(self) -> Sequence[tuple[str, int]]:
+        rows = await self._fetch("SELECT chain_id, seq FROM ledger_chains ORDER BY opened_no")
+        return [(row["chain_id"], row["seq"]) for row in rows]
+
+    async def page(self, chain_id: str, after_seq: int, up_to_seq: int) -> Sequence[Record | Checkpoint]:
+        rows = await self._fetch(PAGE, chain_id, after_seq, min(up_to_seq, after_seq + PAGE_RECORDS))
+        return [item for row in rows for item in page_items(row)]
+
+    async def hashes(self, chain_id: str, after_seq: int, up_to_seq: int) -> Sequence[str]:
+        query = "SELECT hash FROM ledger_records WHERE chain_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq"
+        last = min(up_to_seq, after_seq + PAGE_RECORDS)
+        return [row["hash"] for row in await self._fetch(query, chain_id, after_seq, last)]
+
+    async def covering(self, chain_id: str, seq: int) -> Checkpoint | None:
+        query = "SELECT * FROM checkpoints WHERE chain_id = $1 AND seq >= $2 ORDER BY seq LIMIT 1"
+        rows = await self._fetch(query, chain_id, seq)
+        return checkpoint_of(rows[0]) if rows else None
 
     async def records_of(self, attempt_id: str) -> Sequence[Record]:
         query = "SELECT * FROM ledger_records WHERE attempt_id = $1 ORDER BY chain_id, seq"

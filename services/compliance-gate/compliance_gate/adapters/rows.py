@@ -121,3 +121,18 @@ def checkpoint_of(row: Row) -> Checkpoint:
     """A row of checkpoints."""
     names = ("chain_id", "seq", "head", "root", "signature")
     return Checkpoint(**{name: row[name] for name in names})
+
+
+def page_items(row: Row) -> tuple[Record | Checkpoint, ...]:
+    """A row of the page query: a record and, where one was signed there, its checkpoint."""
+    record = record_of(row)
+    if row["signature"] is None:
+        return (record,)
+    signed = Checkpoint(
+        chain_id=record.chain_id,
+        seq=record.seq,
+        head=row["signed_head"],
+        root=row["root"],
+        signature=row["signature"],
+    )
+    return record, signed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import importlib.metadata
 import io
 import zoneinfo
@@ -29,7 +30,7 @@ from compliance_gate.adapters.pack_rows import (
     texts,
     window_rule,
 )
-from compliance_gate.domain.rules import Area, Geography, RulePack
+from compliance_gate.domain.rules import Area, Geography, PackFile, RulePack
 
 DATA = resources.files("compliance_gate") / "data"
 PLACES, HOUSE = "places.yaml", "house.yaml"
@@ -74,6 +75,7 @@ def load_rule_pack(files: Sequence[Path | Traversable] = (), *, tzdata: str) -> 
         cooldowns=tuple(rule for part in parts for rule in part.cooldowns),
         lists=tuple(rule for part in parts for rule in part.lists),
         revoke_all_from=min(part.revoke_all_from for part in parts),
+        files=tuple(file for part in parts for file in part.files),
     )
     for rule_id, times in Counter(rule.rule_id for rule in pack.rules).items():
         if times > 1:
@@ -104,6 +106,7 @@ def _part(name: str, content: str) -> RulePack:
         cooldowns=tuple(cooldown_rule(row) for row in _rows(name, data, "cooldowns")),
         lists=tuple(list_rule(row) for row in _rows(name, data, "lists")),
         revoke_all_from=head.take("revoke_all_from", day, date.max),
+        files=(PackFile(name=name, version=data["version"], sha256=hashlib.sha256(content.encode()).hexdigest()),),
     )
 
 

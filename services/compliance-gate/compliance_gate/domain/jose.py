@@ -43,6 +43,16 @@ def verify(token: str, keys: KeySet) -> Mapping[str, Any] | None:
     return claims if isinstance(claims, dict) else None
 
 
+def key_id(token: str) -> str:
+    """The key id that a token's header names, believed or not; "unknown" where it can't be read."""
+    try:
+        header = json.loads(base64.urlsafe_b64decode(token.partition(".")[0] + "==="))
+    except (ValueError, RecursionError):
+        return "unknown"
+    named = header.get("kid") if isinstance(header, dict) else None
+    return named if isinstance(named, str) and named.isprintable() else "unknown"
+
+
 def _is_canonical_base64(part: str) -> bool:
     raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
     return base64.urlsafe_b64encode(raw).decode().rstrip("=") == part

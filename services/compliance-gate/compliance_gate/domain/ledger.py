@@ -3,16 +3,17 @@
 Theory of operation. Each process boot opens one chain per kind (decisions, redemptions), so a chain has one writer.
 Record n's hash covers its sequence number, its predecessor's hash and its body; the first record names the head of the
 chain before it, so a whole chain can't vanish unnoticed. A checkpoint is a JWS over {chain_id, seq, head, root}; the
-root is the RFC 6962 Merkle tree head over the record hashes. An export is lines of canonical JSON: records in order,
-then checkpoints, then one signed manifest that names every chain's length and head, so that a missing tail is a
-mismatch too. Every byte of a line is significant: a line must equal its own canonical form.
+root is the RFC 6962 Merkle tree head over the record hashes. An export is lines of canonical JSON: chain by chain the
+records in order, each checkpoint right behind the record it covers, then one signed manifest that names every chain's
+length, head and checkpoints and the SHA-256 of all bytes before it, so that a missing tail is a mismatch too. Every
+byte of a line is significant: a line must equal its own canonical form. It is written and verified line by line.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -37,7 +38,11 @@ class RecordKind(StrEnum):
     SUPPRESSION = "SUPPRESSION"
     CLOSE = "CLOSE"
     DISPOSITION = "DISPOSITION"
+    PACK = "PACK"
     LIST = "LIST"
+    STATE = "STATE"
+    STOP = "STOP"
+    KEY = "KEY"
     RESTORE_LOCK = "RESTORE_LOCK"
     RESTORED = "RESTORED"
     RESTORE_UNLOCK = "RESTORE_UNLOCK"
@@ -72,8 +77,10 @@ class Record:
 
     def line(self) -> str:
         """The record's line in an export, without the newline."""
-        content = _content(self.chain_id, self.seq, self.previous, self.kind.value, json.loads(self.body))
-        return canonical({"type": "record", **content, "hash": self.hash})
+        return (
+            f'{{"body":{self.body},"chain_id":{json.dumps(self.chain_id)},"hash":"{self.hash}","kind":"{self.kind.value}",'
+            f'"previous":"{self.previous}","seq":{self.seq},"type":"record"}}'
+        )
 
 
 def canonical(value: Any) -> str:
@@ -111,10 +118,10 @@ class Frontier:
 
     def add(self, leaf_hash: str) -> None:
         """Appends a record by its hash (hex); the leaf's data are the hash's 32 bytes."""
-        node = hashlib.sha256(b"\x00" + bytes.fromhex(leaf_hash)).digest()
+        node = leaf_node(leaf_hash)
         size = self.size
         while size & 1:
-            node = _parent(self._subtrees.pop(), node)
+            node = parent_node(self._subtrees.pop(), node)
             size >>= 1
         self._subtrees.append(node)
         self.size += 1
@@ -125,11 +132,17 @@ class Frontier:
             return hashlib.sha256(b"").hexdigest()
         node = self._subtrees[-1]
         for left in reversed(self._subtrees[:-1]):
-            node = _parent(left, node)
+            node = parent_node(left, node)
         return node.hex()
 
 
-def _parent(left: bytes, right: bytes) -> bytes:
+def leaf_node(leaf_hash: str) -> bytes:
+    """RFC 6962, 2.1: of a record's hash, hex."""
+    return hashlib.sha256(b"\x00" + bytes.fromhex(leaf_hash)).digest()
+
+
+def parent_node(left: bytes, right: bytes) -> bytes:
+    """RFC 6962, 2.1."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
@@ -155,11 +168,55 @@ def checkpoint_claims(chain_id: str, seq: int, head: str, root: str) -> dict[str
     return {"chain_id": chain_id, "seq": seq, "head": head, "root": root}
 
 
-def manifest_claims(heads: Sequence[Record]) -> dict[str, Any]:
-    """What the last line of an export signs: every chain's length and head."""
-    return {"chains": {head.chain_id: [head.seq, head.hash] for head in heads}}
+@dataclass
+class Length:
+    """How far a chain is in an export."""
+
+    seq: int = 0
+    head: str = GENESIS_PREVIOUS
+    checkpoints: int = 0
+    checkpointed: int = 0
+    """Records that the last checkpoint covers."""
+
+
+def manifest_claims(chains: Mapping[str, Length], sha256: str, at: str) -> dict[str, Any]:
+    """What the last line of an export signs.
+
+    Args:
+        chains: in the order of the export.
+        sha256: of all bytes before the manifest, hex.
+        at: when it was made, ISO 8601.
+    """
+    lengths = [[name, c.seq, c.head, c.checkpoints, c.checkpointed] for name, c in chains.items()]
+    return {"at": at, "chains": lengths, "sha256": sha256}
 
 
 def manifest_line(claims: Mapping[str, Any], signature: str) -> str:
     """The manifest's line, without the newline."""
     return canonical({"type": "manifest", **claims, "signature": signature})
+
+
+class ExportWriter:
+    """Makes an export's bytes from records and checkpoints in its order; keeps no more than each chain's length."""
+
+    def __init__(self) -> None:
+        self._chains: dict[str, Length] = {}
+        self._digest = hashlib.sha256()
+
+    def lines(self, items: Sequence[Record | Checkpoint]) -> bytes:
+        """The lines of some of them."""
+        for item in items:
+            if isinstance(item, Record):
+                chain = self._chains.setdefault(item.chain_id, Length())
+                chain.seq, chain.head = item.seq, item.hash
+            else:
+                chain = self._chains[item.chain_id]
+                chain.checkpoints, chain.checkpointed = chain.checkpoints + 1, item.seq
+        made = "".join(f"{item.line()}\n" for item in items).encode()
+        self._digest.update(made)
+        return made
+
+    def manifest(self, sign: Callable[[Mapping[str, Any]], str], at: str) -> bytes:
+        """The last line."""
+        claims = manifest_claims(self._chains, self._digest.hexdigest(), at)
+        return f"{manifest_line(claims, sign(claims))}\n".encode()

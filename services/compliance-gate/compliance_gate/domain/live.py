@@ -18,19 +18,29 @@ class LiveBook:
     _states: dict[str, CampaignPublished] = field(default_factory=dict)
     _stops: dict[str, StopChanged] = field(default_factory=dict)
 
-    def publish(self, event: CampaignPublished) -> None:
-        """Takes in a version or the state of a campaign; an older state that comes again changes nothing."""
+    def publish(self, event: CampaignPublished) -> bool:
+        """Takes in a version or the state of a campaign; an older state that comes again changes nothing.
+
+        Returns whether the campaign's state is another now.
+        """
         known = self._states.get(event.campaign_id)
-        if event.slot == STATE_SLOT and (known is None or known.published_at <= event.published_at):
+        newer = event.slot == STATE_SLOT and (known is None or known.published_at <= event.published_at)
+        if newer:
             self._states[event.campaign_id] = event
         if event.document is not None:
             self._documents[event.campaign_id, event.version] = event.document
+        return newer and (known is None or known.state is not event.state)
 
-    def change_stop(self, event: StopChanged) -> None:
-        """Takes in a stop button; an older word that comes again changes nothing."""
+    def change_stop(self, event: StopChanged) -> bool:
+        """Takes in a stop button; an older word that comes again changes nothing.
+
+        Returns whether it is another now than was known.
+        """
         known = self._stops.get(event.scope)
-        if known is None or known.changed_at <= event.changed_at:
-            self._stops[event.scope] = event
+        if known is not None and known.changed_at > event.changed_at:
+            return False
+        self._stops[event.scope] = event
+        return known is None or known.stopped is not event.stopped
 
     def document(self, campaign_id: str, version: int) -> CampaignDocument | None:
         """A version's document, or None while it has not been seen."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from compliance_gate.domain.clearance import Allowance
@@ -16,6 +16,7 @@ from outdial_contracts.events import (
     CampaignDocument,
     Consent,
     LeadReady,
+    Purpose,
     RecordingRule,
 )
 
@@ -45,6 +46,8 @@ class Outlook:
     region: str | None
     zone: str | None
     """One local zone of the callee, the first by name."""
+    approvers: tuple[str, ...] = ()
+    """Of an emergency: who answers for it."""
 
 
 def facts_of(
@@ -83,6 +86,8 @@ def clear(
     Args:
         live: reasons of campaign state and stop buttons; they block every mode.
     """
+    approvers = document.approvers if offer.purpose is Purpose.EMERGENCY else ()
+    live = [*live, *_unapproved(offer.purpose, approvers)]
     decisions = {mode: evaluate(facts_of(offer, known, document, mode), now, pack) for mode in offer.modes}
     passed = tuple(mode for mode, decision in decisions.items() if decision.allowed)
     deciding = tuple(m for m in offer.modes if m != CallMode.PRERECORDED) or offer.modes
@@ -95,8 +100,15 @@ def clear(
             may_play_recording=CallMode.PRERECORDED in passed,
             recording=RecordingRule.ANNOUNCE,
         )
-        return Outlook(reasons=(), rule_ids=(), next_allowed_at=now, allowance=allowance, region=region, zone=zone)
-    return _blocked([decisions[m] for m in deciding], live, region, zone)
+        cleared = Outlook(reasons=(), rule_ids=(), next_allowed_at=now, allowance=allowance, region=region, zone=zone)
+        return replace(cleared, approvers=approvers)
+    return replace(_blocked([decisions[m] for m in deciding], live, region, zone), approvers=approvers)
+
+
+def _unapproved(purpose: Purpose, approvers: Sequence[str]) -> Iterator[tuple[BlockReason, str]]:
+    """An emergency passes every other rule, so two different people must have approved its document."""
+    if purpose is Purpose.EMERGENCY and len({" ".join(name.split()).casefold() for name in approvers} - {""}) < 2:
+        yield BlockReason.APPROVERS_MISSING, "GATE-EMERGENCY-APPROVERS"
 
 
 def _blocked(

@@ -217,6 +217,15 @@ class Geography:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PackFile:
+    """One file that a pack was loaded from."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RulePack:
     """Everything that is law or policy rather than code."""
 
@@ -233,6 +242,8 @@ class RulePack:
     lists: tuple[ListRule, ...] = ()
     revoke_all_from: date = date.max
     """US-REVOKE-ALL, 47 CFR 64.1200(a)(10): from this local date one revocation ends every earlier consent."""
+    files: tuple[PackFile, ...] = ()
+    """What it was loaded from."""
 
     @property
     def rules(self) -> tuple[Rule, ...]:

@@ -6,11 +6,17 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from compliance_gate.domain.rules import Rule
 from compliance_gate.handlers.closing import NotCleared, cleared_answer
 from compliance_gate.handlers.known import known_of
+from compliance_gate.handlers.proving import inclusions
 from compliance_gate.ports import AttemptFact, Clearance, Deps, Redemption
 from outdial_contracts.events import ComplianceBlocked, Consent
+
+NOT_ADVICE = "Not legal advice: an engineering reading of public rules; counsel must review every rule pack."
+OWN_RULE = "the gate's own rule, or one that a former pack had"
 
 
 async def evidence_of(attempt_id: str, deps: Deps) -> dict[str, Any] | None:
@@ -26,6 +32,8 @@ async def evidence_of(attempt_id: str, deps: Deps) -> dict[str, Any] | None:
     records = await deps.store.records_of(attempt_id)
     return {
         "attempt_id": attempt_id,
+        "not_legal_advice": NOT_ADVICE,
+        "times": _times(clearance, redemptions),
         "decision": _decision(clearance, deps),
         "facts": _facts(clearance),
         "consents": [_consent(consent) for consent in consents],
@@ -34,15 +42,42 @@ async def evidence_of(attempt_id: str, deps: Deps) -> dict[str, Any] | None:
         "closed": {"state": clearance.state.value, "at": _iso(clearance.closed_at)},
         "outcome": _outcome(fact),
         "ledger": [json.loads(record.line()) for record in records],
+        "inclusion": await inclusions(records, deps),
     }
+
+
+def _times(clearance: Clearance, redemptions: Sequence[Redemption]) -> list[dict[str, str | None]]:
+    """What happened when, in UTC and in the callee's zone."""
+    answer = clearance.answer
+    ends = answer.next_allowed_at if isinstance(answer, ComplianceBlocked) else answer.expires_at
+    moments = [
+        ("offered", clearance.offer.offered_at),
+        ("decided", clearance.decided_at),
+        *((f"leg {r.leg_no} {'granted' if r.granted else 'refused'}", r.answered_at) for r in redemptions),
+        ("closed", clearance.closed_at),
+        ("next allowed" if isinstance(answer, ComplianceBlocked) else "clearance expires", ends),
+    ]
+    zone = answer.context.local_zone
+    return [
+        {
+            "what": what,
+            "utc": _iso(at),
+            "local": at.astimezone(ZoneInfo(zone)).isoformat() if zone else None,
+            "zone": zone,
+        }
+        for what, at in moments
+        if at is not None
+    ]
 
 
 def _decision(clearance: Clearance, deps: Deps) -> dict[str, Any]:
     answer = clearance.answer
     common = {"at": _iso(clearance.decided_at), "ledger_record": clearance.record_name, "rule_pack": answer.rule_pack}
     if isinstance(answer, ComplianceBlocked):
+        blocking = [(i, deps.pack.rule(i)) for i in answer.rule_ids]
         return {
             **common,
+            "rules": [_rule(i, row, deps) for i, row in blocking],
             "allowed": False,
             "reasons": [reason.value for reason in answer.reasons],
             "rule_ids": list(answer.rule_ids),
@@ -73,7 +108,16 @@ def _rules(clearance: Clearance, deps: Deps) -> list[dict[str, str]]:
         for mode in offer.modes
         if row.scope.applies(frozenset({country}), offer.purpose, offer.consumer, mode, offer.line_type)
     ]
-    return [{"rule_id": i, "citation": c} for i, c in sorted({(row.rule_id, row.origin.citation) for row in applying})]
+    return [_rule(i, row, deps) for i, row in sorted({row.rule_id: row for row in applying}.items())]
+
+
+def _rule(rule_id: str, row: Rule | None, deps: Deps) -> dict[str, str]:
+    """Of the pack in force now; a rule of the gate's own has no row."""
+    if row is None:
+        return {"rule_id": rule_id, "citation": OWN_RULE, "rule_pack": deps.pack.version}
+    origin = row.origin
+    words = {"basis": origin.basis.value, "confidence": origin.confidence.value}
+    return {"rule_id": rule_id, "citation": origin.citation, **words, "rule_pack": deps.pack.version}
 
 
 def _facts(clearance: Clearance) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from compliance_gate.domain.suppression import RowError, read_row, read_sheet
@@ -69,8 +69,16 @@ async def get_evidence(request: Request, deps: Deps) -> Answer:
 
 
 async def get_export(request: Request, deps: Deps) -> Answer:
-    """GET /v1/ledger/export: JSON lines for `compliance-gate ledger verify`."""
-    return Answer(reply=HttpReply(body=await ledger.export(deps), content_type="application/jsonl"))
+    """GET /v1/ledger/export: JSON lines for `compliance-gate ledger verify`, sent as they are read."""
+    lines = ledger.export(deps)
+    first = await anext(lines)  # a store that is away is a 503, not a body that breaks off
+    return Answer(reply=HttpReply(body=_resumed(first, lines), content_type="application/jsonl"))
+
+
+async def _resumed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
 async def get_stats(request: Request, deps: Deps) -> Answer:

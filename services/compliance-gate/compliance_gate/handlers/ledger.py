@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from compliance_gate.domain.ledger import (
     Checkpoint,
+    ExportWriter,
     Frontier,
     Record,
     checkpoint_claims,
-    manifest_claims,
-    manifest_line,
 )
-from compliance_gate.ports import Deps
+from compliance_gate.ports import Deps, StoreUnavailable
 from outdial_contracts.events import ComplianceLedger
 from outdial_runtime.outcome import Emit, Outcome, Publish
 from outdial_runtime.service import TickInput
@@ -49,16 +48,21 @@ async def _sign(chain_id: str, frontier: Frontier, new: Sequence[Record], now: d
     return Emit(event=event, cause=f"checkpoint:{chain_id}:{seq}")
 
 
-async def export(deps: Deps) -> str:
-    """The ledger as lines: records chain by chain, checkpoints, and a manifest signed now over every chain's head."""
-    checkpoints = await deps.store.checkpoints()
-    records = await deps.store.records()
-    heads = {record.chain_id: record for record in records}
-    covered = [c for c in checkpoints if c.chain_id in heads and c.seq <= heads[c.chain_id].seq]
-    claims = manifest_claims(list(heads.values()))
-    lines = [
-        *(r.line() for r in records),
-        *(c.line() for c in covered),
-        manifest_line(claims, deps.signer.sign(claims)),
-    ]
-    return "\n".join(lines) + "\n"
+async def export(deps: Deps) -> AsyncIterator[bytes]:
+    """The ledger as lines, as far as it is now: chains with their checkpoints, and a manifest signed over all of it.
+
+    Chains only grow, so pages read one after the other are one ledger; nothing is held between them.
+
+    Raises:
+        StoreUnavailable: the store is away, or went back meanwhile.
+    """
+    writer = ExportWriter()
+    for chain_id, length in await deps.store.chain_lengths():
+        seq = 0
+        while seq < length:
+            items = await deps.store.page(chain_id, seq, length)
+            if not items:
+                raise StoreUnavailable("a chain became shorter")
+            seq = items[-1].seq
+            yield writer.lines(items)
+    yield writer.manifest(deps.signer.sign, deps.clock.now().isoformat())

@@ -159,6 +159,7 @@ def _entry(offer: LeadReady, outlook: Outlook, cause: str, now: datetime, expire
         "reasons": [reason.value for reason in outlook.reasons],
         "rule_ids": list(outlook.rule_ids),
         "consent_ids": sorted(consent.consent_id for consent in offer.consents),
+        **({"approvers": list(outlook.approvers)} if offer.purpose is Purpose.EMERGENCY else {}),
         "rule_pack": deps.pack.version,
         "tzdata": deps.pack.tzdata,
         "lists": {name: one.as_of.isoformat() for name, one in sorted(deps.lists.in_force().items())},

@@ -171,6 +171,10 @@ class Gate:
         config = RunConfig(service_name=NAME, kafka_bootstrap="memory")
         host = Host(service, config, self.broker, clock=self.clock, chance=self._chance, spans=self._spans)
         self.runtime = MemoryRuntime(service, self.broker, host)
+        async with asyncio.timeout(60):  # a database opens in real time
+            while host.deps is None:
+                await self.runtime.settle()
+                await asyncio.sleep(0.001)
         for _ in range(30):
             await self.advance(0.5)
             if self.deps is not None and self.deps.guard.verified:

@@ -19,12 +19,13 @@ KEYS = {
 }  # fmt: skip
 WAITS = {"busy", "no_answer", "congestion", "voicemail"}
 DAY_SECONDS = 86_400
+APPROVERS_OF_AN_EMERGENCY = 2
 Member = TypeVar("Member", bound=StrEnum)
 
 
 def parse_campaign(raw: Any) -> tuple[str, str, CampaignDocument]:
     """(campaign_id, team_id, document) of a parsed campaign.yaml. Raises ShapeError."""
-    mapping(raw, "", KEYS, {"webhook"})
+    mapping(raw, "", KEYS, {"webhook", "approvers"})
     whole(raw["schema"], "schema", 1, 1)
     campaign_id = text(raw["id"], "id")
     if not CAMPAIGN_ID.fullmatch(campaign_id):
@@ -60,7 +61,21 @@ def _document(raw: Mapping[str, Any]) -> CampaignDocument:
         safe_harbour=text(raw["safe_harbour"], "safe_harbour"),
         webhook_url=optional_text(webhook.get("url"), "webhook.url"),
         webhook_secret_env=optional_text(webhook.get("secret_env"), "webhook.secret_env"),
+        approvers=_approvers(raw),
     )
+
+
+def _approvers(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names as they stand; an emergency campaign passes every rule about hours and consent, so two people answer."""
+    given = raw.get("approvers")
+    named = () if given is None else items(given, "approvers")
+    approvers = tuple(text(name, f"approvers[{n}]") for n, name in enumerate(named))
+    different = {" ".join(name.split()).casefold() for name in approvers}
+    if raw["purpose"] == "emergency" and len(different) < APPROVERS_OF_AN_EMERGENCY:
+        raise ShapeError(
+            "approvers: must name two different people when purpose is emergency (GATE-EMERGENCY-APPROVERS)"
+        )
+    return approvers
 
 
 def _waits(value: Any) -> dict[str, int]:

@@ -44,6 +44,8 @@ def _body(attempt_id: str, found: Mapping[str, Any]) -> Markup:
         pairs(_decision(decision)),
         tag("h2", "Facts"),
         pairs((_name(key), _value(key, value)) for key, value in facts.items()),
+        tag("h2", "Times"),
+        _times(found.get("times", [])),
         tag("h2", "Rules"),
         _rules(decision),
         tag("h2", "Consent"),
@@ -56,6 +58,7 @@ def _body(attempt_id: str, found: Mapping[str, Any]) -> Markup:
         pairs(_outcome(found)),
         tag("h2", "Ledger"),
         _ledger(found["ledger"]),
+        _inclusion(found.get("inclusion", [])),
         class_="evidence",
     )
 
@@ -80,11 +83,32 @@ def _decision(decision: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
 def _rules(decision: Mapping[str, Any]) -> Markup:
     """The rows that could have blocked it, or those that did."""
     if not decision["allowed"]:
-        rows = [(code(rule_id), "blocked it") for rule_id in decision["rule_ids"]]
-        return table("Rules that blocked it", ("Rule", "Effect"), rows, empty="No single rule: see the reasons.")
+        sources = {rule["rule_id"]: rule["citation"] for rule in decision.get("rules", [])}
+        rows = [(code(rule_id), sources.get(rule_id)) for rule_id in decision["rule_ids"]]
+        return table("Rules that blocked it", ("Rule", "Source"), rows, empty="No single rule: see the reasons.")
     rows = [(code(rule["rule_id"]), rule["citation"]) for rule in decision["rules"]]
     caption = "Rules that applied, and that it passed"
     return table(caption, ("Rule", "Source"), rows, empty="No rule of the pack applies to such an offer.")
+
+
+def _times(times: list[Mapping[str, Any]]) -> Markup:
+    rows = [(one["what"], moment(one["utc"]), one["local"], one["zone"]) for one in times]
+    return table("In UTC and in the callee's zone", ("What", "UTC", "Local", "Zone"), rows, empty="No times were told.")
+
+
+def _inclusion(proofs: list[Mapping[str, Any]]) -> Markup:
+    rows = [
+        (
+            code(one["record"]),
+            f"{signed['seq']} records" if (signed := one["checkpoint"]) else "none yet",
+            code(signed["root"]) if signed else None,
+            f"key {signed['key_id']}" if signed else None,
+            ("holds" if one["included"] and one["signature_holds"] else "DOES NOT HOLD") if signed else None,
+        )
+        for one in proofs
+    ]
+    heads = ("Record", "Checkpoint over", "Root", "Signed by", "Audit path and signature")
+    return table("Proof in signed checkpoints", heads, rows, empty="No record is proven.")
 
 
 def _consents(consents: list[Mapping[str, Any]]) -> Iterable[Markup]:

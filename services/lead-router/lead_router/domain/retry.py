@@ -62,6 +62,7 @@ PASSING = frozenset(
         BlockReason.CLOCK_SKEW,
         BlockReason.OFFER_EXPIRED,
         BlockReason.RESTORE_LOCK,
+        BlockReason.APPROVERS_MISSING,
         BlockReason.CLEARANCE_EXPIRED,
     }
 )

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,9 +35,17 @@ class WorldSigner:
         found: Any = json.loads(_decoded(signed.partition(".")[2]))
         return found if isinstance(found, dict) else None
 
+    @property
+    def key_ids(self) -> Sequence[str]:
+        return [self.key_id]
+
     def public_keys(self) -> Mapping[str, Any]:
         """There is none."""
         return {"keys": []}
+
+    async def refresh(self) -> bool:
+        """The world's key stays."""
+        return False
 
     def _signature(self, signed: str) -> str:
         return _encoded(hmac.new(self._key, signed.encode(), hashlib.sha256).digest())
