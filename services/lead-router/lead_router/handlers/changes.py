@@ -13,6 +13,9 @@ from lead_router.ports import Work
 from outdial_contracts.events import LeadStatus, OfferReturned, OfferReturnReason
 from outdial_runtime.outcome import Emit
 
+REOPENS = frozenset({LeadStatus.DONE, LeadStatus.EXHAUSTED})
+"""A later revision of the disposition may promise a callback."""
+
 
 async def save(work: Work, lead: Lead) -> None:
     """Stores the lead and says where it stands now."""
@@ -44,9 +47,10 @@ async def end(work: Work, lead: Lead, event: LeadEvent, now: datetime) -> Lead:
     """Ends a lead from outside (suppressed, cancelled, expired) and gives its unredeemed offer back.
 
     Not after a suppression: the gate holds it already and refuses the offer at the last look, with its reason. It also
-    binds a lead that is over: a later revision of its disposition would call the person back.
+    binds a lead that is over and may be reopened.
     """
-    if is_final(lead.status) and (event is not LeadEvent.SUPPRESS or lead.status is LeadStatus.SUPPRESSED):
+    reopens = event is LeadEvent.SUPPRESS and lead.status in REOPENS
+    if is_final(lead.status) and not reopens:
         return lead
     if lead.status is LeadStatus.OFFERED and event is not LeadEvent.SUPPRESS:
         await give_back(work, lead, now)
