@@ -12,7 +12,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (world.demo, world.up, world.down, ask.why, ask.trace, ask.evidence, ask.preflight, give.stop):
+for command in (
+    world.demo,
+    world.up,
+    world.down,
+    ask.why,
+    ask.health,
+    ask.trace,
+    ask.evidence,
+    ask.preflight,
+    give.stop,
+):
     app.command()(command)
 for name, group in (
     ("campaign", give.campaign),

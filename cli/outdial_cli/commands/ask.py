@@ -1,4 +1,4 @@
-"""Questions to a running stack: why, trace, evidence, preflight."""
+"""Questions to a running stack: why, health, trace, evidence, preflight."""
 
 from __future__ import annotations
 
@@ -38,6 +38,25 @@ def why(campaign: str = typer.Argument(help="Campaign id."), data_dir: Path = Da
         return
     print(f"{answer['binding']}: {answer['sentence']}")
     print_mapping(answer.get("facts", {}), "  ")
+
+
+@careful
+def health(data_dir: Path = DataDir, as_json: bool = AsJson) -> None:
+    """Which part of the gate is shut, and what does not happen while it is. Exit code 1 when nothing can be dialled.
+
+    Example: outdial health
+    """
+    answer = services_of(data_dir).get("compliance-gate", "/v1/health")
+    if as_json:
+        print_json(answer)
+    else:
+        print(f"the gate is {'open' if answer['open'] else 'shut'}")
+        for part in answer["parts"]:
+            print(f"  {part['name']:<9} {part['state']:<8} {part['why']}".rstrip())
+            if part["stops"] and part["state"] != "open":
+                print(f"  {'':<18} {part['stops']}")
+    if not answer["open"]:
+        raise typer.Exit(1)
 
 
 @careful

@@ -26,6 +26,7 @@ from compliance_gate.handlers import http, ledger, offers
 from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed, record_overrides
 from compliance_gate.handlers.dispositions import on_call_disposition
 from compliance_gate.handlers.failing import not_ready, rechecked, retried, unavailable, unless_locked
+from compliance_gate.handlers.health import get_health
 from compliance_gate.handlers.keys import key_entry, take_up_keys
 from compliance_gate.handlers.lists import get_lists, listed, take_up
 from compliance_gate.handlers.preflight import post_preflight
@@ -71,6 +72,7 @@ TICKS = (
 REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
     GrpcMethod(service="Clearance", method="Redeem", handler=not_ready(redeem)),
     GrpcMethod(service="Clearance", method="Suppress", handler=not_ready(suppress)),
+    HttpRoute(method="GET", path="/v1/health", handler=get_health),
     HttpRoute(method="GET", path="/v1/lists", handler=get_lists),
     HttpRoute(method="GET", path="/v1/keys", handler=unavailable(http.get_keys)),
     HttpRoute(method="POST", path="/v1/preflight", handler=unavailable(post_preflight)),

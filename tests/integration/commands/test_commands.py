@@ -157,6 +157,15 @@ def test_why_names_what_binds(outdial: Outdial, campaign: Path) -> None:
     assert said.out.startswith(f"{answer['binding']}: {answer['sentence']}")
 
 
+def test_health_says_that_the_gate_is_open_part_by_part(outdial: Outdial) -> None:
+    said = outdial.at("health", "--json")
+    assert said.code == 0, said.err
+    parts = {part["name"]: part["state"] for part in said.body["parts"]}
+    assert said.body["open"] is True
+    assert (parts["restore"], parts["database"], parts["ledger"]) == ("open", "open", "open")
+    assert outdial.at("health").out.startswith("the gate is open\n  restore ")
+
+
 def test_dead_letters_are_listed_and_replayed_to_their_partition(
     hand: StandIn, outdial: Outdial, campaign: Path
 ) -> None:
@@ -288,7 +297,7 @@ def test_a_stack_that_has_gone_is_told(stack: Stack, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        *("demo", "up", "down", "why", "trace", "evidence", "preflight", "stop"),
+        *("demo", "up", "down", "why", "health", "trace", "evidence", "preflight", "stop"),
         *("campaign apply", "campaign state", "leads import", "dnc import", "routes apply", "dead list", "dead replay"),
         *("ledger export", "ledger checkpoints", "ledger verify"),
     ],

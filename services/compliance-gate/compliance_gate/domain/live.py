@@ -46,6 +46,10 @@ class LiveBook:
         """A version's document, or None while it has not been seen."""
         return self._documents.get((campaign_id, version))
 
+    def pressed(self) -> list[str]:
+        """Scopes whose stop button is pressed."""
+        return sorted(scope for scope, said in self._stops.items() if said.stopped)
+
     def longest_lifetime_seconds(self) -> int:
         """The longest that a clearance of any known campaign version lives."""
         return max((document.clearance_ttl_seconds for document in self._documents.values()), default=0)
