@@ -76,6 +76,20 @@ class Clearance:
     closed_at: datetime | None = None
 
 
+def reservation(clearance: Clearance) -> Attempt:
+    """A cleared offer as the caps count it until its token dies."""
+    offer = clearance.offer
+    return Attempt(
+        attempt_id=offer.attempt_id,
+        at=clearance.decided_at,
+        seller_id=offer.seller_id,
+        topic_id=offer.topic_id,
+        purpose=offer.purpose,
+        mode=CallMode.UNKNOWN,
+        counts_until=clearance.expires_at,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Redemption:
     """The stored answer to a Redeem of one leg."""
@@ -186,7 +200,8 @@ class Transaction(Restoring, Protocol):
 
     async def clearance(self, attempt_id: str, *, lock: bool = False) -> Clearance | None: ...
 
-    async def add_clearance(self, clearance: Clearance) -> None: ...
+    async def known_clearances(self, attempt_ids: Sequence[str]) -> Mapping[str, Clearance]:
+        """Those that are known, not locked."""
 
     async def set_state(self, attempt_id: str, state: State, closed_at: datetime) -> None: ...
 
@@ -198,10 +213,11 @@ class Transaction(Restoring, Protocol):
 
     async def consents(self, consent_ids: Sequence[str]) -> tuple[Consent, ...]: ...
 
-    async def suppressions(self, tokens: Sequence[str]) -> tuple[Suppression, ...]: ...
+    async def suppressions(self, tokens: Sequence[str]) -> Sequence[tuple[str, Suppression]]:
+        """Each entry that names one of these tokens, with the token; in one query, as the next one."""
 
-    async def attempts(self, keys: Keys, since: datetime, now: datetime, but: str) -> tuple[Attempt, ...]:
-        """Charged attempts since then and live reservations of the person or number, the attempt `but` left out."""
+    async def attempts(self, keys: Sequence[Keys], since: datetime, now: datetime) -> Sequence[tuple[Keys, Attempt]]:
+        """Charged attempts since then and live reservations of any of these persons or numbers, with whose they are."""
 
     async def redemptions(self, attempt_id: str) -> Sequence[Redemption]: ...
 

@@ -21,6 +21,7 @@ from compliance_gate.adapters.rows import (
     consent_of,
     consent_row,
     page_items,
+    record_columns,
     record_of,
     redemption_of,
 )
@@ -56,13 +57,22 @@ ON CONFLICT (consent_id) DO UPDATE SET
     revoked_at = least(c.revoked_at, EXCLUDED.revoked_at)
 RETURNING {CONSENT_COLUMNS}"""
 ATTEMPTS = """
-SELECT attempt_id, at, seller_id, topic_id, purpose, mode, outcomes, NULL::timestamptz AS counts_until
-FROM attempts WHERE charged AND (person_key = $1 OR number_key = $2) AND at > $3 AND attempt_id <> $5
+SELECT person_key, number_key, attempt_id, at, seller_id, topic_id, purpose, mode, outcomes,
+    NULL::timestamptz AS counts_until
+FROM attempts WHERE charged AND (person_key = ANY($1) OR number_key = ANY($2)) AND at > $3
 UNION ALL
-SELECT attempt_id, decided_at, seller_id, topic_id, purpose, 'UNKNOWN', '{}'::text[], expires_at
-FROM clearances
-WHERE state = 'RESERVED' AND (person_key = $1 OR number_key = $2) AND expires_at > $4 AND attempt_id <> $5
+SELECT person_key, number_key, attempt_id, decided_at, seller_id, topic_id, purpose, 'UNKNOWN', '{}'::text[], expires_at
+FROM clearances WHERE state = 'RESERVED' AND (person_key = ANY($1) OR number_key = ANY($2)) AND expires_at > $4
 """
+SUPPRESSIONS = """
+SELECT token, seller_id, requested_at
+FROM suppressions JOIN suppression_tokens USING (suppression_id) WHERE token = ANY($1)"""
+APPEND = """
+WITH linked AS (
+    INSERT INTO ledger_records (chain_id, seq, previous, kind, body, hash, attempt_id)
+    SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+)
+UPDATE ledger_chains SET seq = $8, head = $9 WHERE chain_id = $1"""
 EXPIRED = """
 SELECT * FROM clearances WHERE state = 'RESERVED' AND expires_at <= $1
 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED"""
@@ -134,7 +144,8 @@ class PostgresStore:
                     chain.value,
                     record.hash,
                 )
-                await insert_records(connection, [record], [None])
+                columns = ([value] for value in record_columns(record, entry))
+                await connection.execute(APPEND, chain_id, *columns, 1, record.hash)
 
     async def records(self, chain_id: str | None = None, after_seq: int = 0) -> Sequence[Record]:
         query = """SELECT r.* FROM ledger_records r JOIN ledger_chains c USING (chain_id)
@@ -208,8 +219,9 @@ class PostgresTransaction(RestoringTransaction):
         row = await self._db.fetchrow(query, attempt_id)
         return clearance_of(row) if row else None
 
-    async def add_clearance(self, clearance: Clearance) -> None:
-        await self.add_clearances([clearance])
+    async def known_clearances(self, attempt_ids: Sequence[str]) -> Mapping[str, Clearance]:
+        rows = await self._db.fetch("SELECT * FROM clearances WHERE attempt_id = ANY($1)", list(attempt_ids))
+        return {row["attempt_id"]: clearance_of(row) for row in rows}
 
     async def set_state(self, attempt_id: str, state: State, closed_at: datetime) -> None:
         query = "UPDATE clearances SET state = $2, closed_at = $3 WHERE attempt_id = $1"
@@ -228,15 +240,14 @@ class PostgresTransaction(RestoringTransaction):
         query = f"SELECT {CONSENT_COLUMNS} FROM consents WHERE consent_id = ANY($1) ORDER BY consent_id"
         return tuple(consent_of(row) for row in await self._db.fetch(query, list(consent_ids)))
 
-    async def suppressions(self, tokens: Sequence[str]) -> tuple[Suppression, ...]:
-        query = """SELECT DISTINCT seller_id, requested_at
-                   FROM suppressions JOIN suppression_tokens USING (suppression_id) WHERE token = ANY($1)"""
-        rows = await self._db.fetch(query, list(tokens))
-        return tuple(Suppression(seller_id=row["seller_id"], requested_at=row["requested_at"]) for row in rows)
+    async def suppressions(self, tokens: Sequence[str]) -> Sequence[tuple[str, Suppression]]:
+        rows = await self._db.fetch(SUPPRESSIONS, list(tokens))
+        return [(r["token"], Suppression(seller_id=r["seller_id"], requested_at=r["requested_at"])) for r in rows]
 
-    async def attempts(self, keys: Keys, since: datetime, now: datetime, but: str) -> tuple[Attempt, ...]:
-        rows = await self._db.fetch(ATTEMPTS, keys.person, keys.number, since, now, but)
-        return tuple(attempt_of(row) for row in rows)
+    async def attempts(self, keys: Sequence[Keys], since: datetime, now: datetime) -> Sequence[tuple[Keys, Attempt]]:
+        persons, numbers = sorted({k.person for k in keys}), sorted({k.number for k in keys})
+        rows = await self._db.fetch(ATTEMPTS, persons, numbers, since, now)
+        return [(Keys(person=row["person_key"], number=row["number_key"]), attempt_of(row)) for row in rows]
 
     async def redemptions(self, attempt_id: str) -> Sequence[Redemption]:
         rows = await self._db.fetch("SELECT * FROM redemptions WHERE attempt_id = $1 ORDER BY leg_no", attempt_id)
@@ -343,22 +354,10 @@ class PostgresTransaction(RestoringTransaction):
             seq += 1
             records.append(link(chain_id, seq, head, entry))
             head = records[-1].hash
-        await insert_records(self._db, records, [entry.body.get("attempt_id") for entry in entries])
-        await self._db.execute("UPDATE ledger_chains SET seq = $2, head = $3 WHERE chain_id = $1", chain_id, seq, head)
+        columns = zip(*map(record_columns, records, entries), strict=True)
+        await self._db.execute(APPEND, chain_id, *map(list, columns), seq, head)
         self.appended[chain_id] = seq
         return records
 
     async def announce(self, events: Sequence[Emit]) -> None:
         await self._outbox.write(self._db, events)
-
-
-async def insert_records(connection: Any, records: Sequence[Record], attempt_ids: Sequence[str | None]) -> None:
-    """Inserts linked records, each with the attempt it is about."""
-    await connection.executemany(
-        """INSERT INTO ledger_records (chain_id, seq, previous, kind, body, hash, attempt_id)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
-        [
-            (r.chain_id, r.seq, r.previous, r.kind.value, r.body, r.hash, attempt)
-            for r, attempt in zip(records, attempt_ids, strict=True)
-        ],
-    )

@@ -27,7 +27,8 @@ VALUES ($1, 1, $2, true, '{}', '{}', $3, $4) ON CONFLICT DO NOTHING"""
 ADD_CLEARANCE = """
 INSERT INTO clearances (attempt_id, cause, state, campaign_id, seller_id, topic_id, purpose, person_key, number_key,
     offer, answer, record_name, decided_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+    $9::text[], $10::bytea[], $11::bytea[], $12::text[], $13::timestamptz[], $14::timestamptz[])"""
 REOPEN = """
 INSERT INTO open_attempts (attempt_id, person_key, number_key)
 SELECT attempt_id, person_key, number_key FROM attempts WHERE revision = 0 ORDER BY at DESC, attempt_id
@@ -97,7 +98,9 @@ class RestoringTransaction:
         return {row["attempt_id"]: clearance_of(row) for row in rows}
 
     async def add_clearances(self, clearances: Sequence[Clearance]) -> None:
-        await self._db.executemany(ADD_CLEARANCE, list(map(clearance_row, clearances)))
+        if clearances:
+            columns = zip(*map(clearance_row, clearances), strict=True)
+            await self._db.execute(ADD_CLEARANCE, *map(list, columns))
 
     async def set_states(self, states: Sequence[tuple[str, State, datetime]]) -> None:
         await self._db.executemany(

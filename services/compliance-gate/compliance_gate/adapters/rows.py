@@ -7,7 +7,7 @@ from typing import Any
 
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt
-from compliance_gate.domain.ledger import Checkpoint, Record, RecordKind
+from compliance_gate.domain.ledger import Checkpoint, Entry, Record, RecordKind
 from compliance_gate.ports import Clearance, Keys, Redemption
 from outdial_contracts import codec
 from outdial_contracts.events import (
@@ -103,6 +103,11 @@ def consent_row(consent: Consent) -> tuple[Any, ...]:
 def consent_of(row: Row) -> Consent:
     """A row of consents."""
     return Consent(**{**dict(row), "level": ConsentLevel(row["level"])})
+
+
+def record_columns(record: Record, entry: Entry) -> tuple[Any, ...]:
+    """The columns of a new row of ledger_records but for the chain's; the last is the attempt it is about."""
+    return (record.seq, record.previous, record.kind.value, record.body, record.hash, entry.body.get("attempt_id"))
 
 
 def record_of(row: Row) -> Record:

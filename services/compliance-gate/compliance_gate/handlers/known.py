@@ -1,13 +1,14 @@
-"""Loads what the store knows of an offer's person and number; used by the decision, the last look and preflight."""
+"""Loads what the store knows of persons and numbers, many at once; for the decision, the last look and preflight."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
-from compliance_gate.domain.facts import ListCopy, Suppression
+from compliance_gate.domain.facts import Attempt, ListCopy, Suppression
 from compliance_gate.domain.offers import Known
 from compliance_gate.domain.places import normalise
 from compliance_gate.ports import Deps, Keys, Transaction
@@ -15,6 +16,7 @@ from outdial_contracts.events import Consent, LeadReady
 from outdial_contracts.identity import TokenKeys
 
 E164 = re.compile(r"\+[0-9]{8,15}")
+Fact = TypeVar("Fact", bound=Hashable)
 LOOK_BACK = timedelta(days=62)
 """No cap or cool-down of a pack looks further back (FR-REFUSAL-60D)."""
 
@@ -49,14 +51,86 @@ def distinct(consents: tuple[Consent, ...]) -> tuple[Consent, ...]:
     return tuple(by_id.values())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Party:
+    """A person and a number of whom facts are wanted."""
+
+    phone: str
+    """E.164 where the number is valid."""
+    persons: tuple[str, ...]
+    """Tokens of the person under every key version, the oldest first."""
+    numbers: tuple[str, ...]
+    """The same of the number."""
+    consents: tuple[Consent, ...] = ()
+    attempt_id: str = ""
+    """The offer's own attempt, which does not count against it."""
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """What locks and names them."""
+        return self.persons + self.numbers
+
+    @property
+    def keys(self) -> Keys:
+        """The tokens that never change."""
+        return Keys(person=self.persons[0], number=self.numbers[0])
+
+
+def party_of(person_id: str, phone: str, deps: Deps, consents: tuple[Consent, ...] = (), attempt_id: str = "") -> Party:
+    """The party of a person and a number.
+
+    Args:
+        phone: E.164 where the number is valid.
+    """
+    persons, numbers = deps.tokens.person_tokens(person_id), deps.tokens.callee_tokens(phone)
+    return Party(phone=phone, persons=persons, numbers=numbers, consents=consents, attempt_id=attempt_id)
+
+
+def offering(offer: LeadReady, consents: tuple[Consent, ...], deps: Deps) -> Party:
+    """The party of an offer in canonical form."""
+    return party_of(offer.person_id, offer.phone, deps, consents, offer.attempt_id)
+
+
 async def known_of(
     tx: Transaction, offer: LeadReady, consents: tuple[Consent, ...], now: datetime, deps: Deps
 ) -> Known:
-    """Suppressions, attempts and reservations of the offer's person and number, its own left out."""
-    suppressions: tuple[Suppression, ...] = await tx.suppressions(tokens_of(offer, deps.tokens))
-    attempts = await tx.attempts(keys_of(offer, deps.tokens), now - LOOK_BACK, now, but=offer.attempt_id)
-    lists = copies_of(offer.phone, deps)
-    return Known(consents=consents, suppressions=suppressions, attempts=attempts, lists=lists)
+    """What the store knows of one offer's person and number."""
+    [known] = await known_of_all(tx, [offering(offer, consents, deps)], now, deps)
+    return known
+
+
+async def known_of_all(tx: Transaction, parties: Sequence[Party], now: datetime, deps: Deps) -> list[Known]:
+    """What the store knows of each party, in their order, by a number of queries that does not grow with them."""
+    suppressed, attempted = Index[Suppression](), Index[Attempt]()
+    for token, suppression in await tx.suppressions(sorted({t for party in parties for t in party.tokens})):
+        suppressed.add((token,), suppression)
+    for keys, attempt in await tx.attempts([party.keys for party in parties], now - LOOK_BACK, now):
+        attempted.add((keys.person, keys.number), attempt)
+    return [
+        Known(
+            consents=party.consents,
+            suppressions=suppressed.of(party.tokens),
+            attempts=tuple(a for a in attempted.of(party.tokens) if a.attempt_id != party.attempt_id),
+            lists=copies_of(party.phone, deps),
+        )
+        for party in parties
+    ]
+
+
+class Index(Generic[Fact]):
+    """Facts by the tokens they are found under."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[Fact]] = {}
+
+    def add(self, tokens: Sequence[str], fact: Fact) -> None:
+        """Files it under each of its tokens."""
+        for token in tokens:
+            self._found.setdefault(token, []).append(fact)
+
+    def of(self, tokens: Sequence[str]) -> tuple[Fact, ...]:
+        """Those under any of the tokens, each once."""
+        return tuple(dict.fromkeys(fact for token in tokens for fact in self._found.get(token, ())))
 
 
 def copies_of(phone: str, deps: Deps) -> Mapping[str, ListCopy]:

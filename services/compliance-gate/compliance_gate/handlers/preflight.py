@@ -11,10 +11,11 @@ from typing import Any
 
 from compliance_gate.domain.decision import Decision, evaluate
 from compliance_gate.domain.facts import Call, Facts, Lead, PersonCap
+from compliance_gate.domain.offers import Known
 from compliance_gate.domain.places import normalise
 from compliance_gate.handlers.http import problem
-from compliance_gate.handlers.known import LOOK_BACK, copies_of
-from compliance_gate.ports import Deps, Keys, Transaction
+from compliance_gate.handlers.known import Party, known_of_all, party_of
+from compliance_gate.ports import Deps
 from outdial_contracts.events import Address, CallMode, Consent, ConsentLevel, LineType, Purpose
 from outdial_runtime.service import Answer, HttpReply, Request
 
@@ -44,27 +45,32 @@ async def post_preflight(request: Request, deps: Deps) -> Answer:
         return problem(422, "BAD_PREFLIGHT", detail)
     results: list[dict[str, Any]] = []
     blocked: Counter[str] = Counter()
+    parties = [_party(candidate, deps) for candidate in candidates]
     async with deps.store.transaction() as tx:
-        for candidate in candidates:
-            decision = await _preview(tx, candidate, call, request.now, deps)
-            blocked.update(reason.value for reason in decision.reasons)
-            results.append(_result(candidate, decision))
+        found = await known_of_all(tx, parties, request.now, deps)
+    for candidate, known in zip(candidates, found, strict=True):
+        decision = _preview(candidate, known, call, request.now, deps)
+        blocked.update(reason.value for reason in decision.reasons)
+        results.append(_result(candidate, decision))
     callable_now = sum(not result["reasons"] for result in results)
     totals = {"callable": callable_now, "blocked": dict(blocked), "blocked_total": len(results) - callable_now}
     return Answer(reply=HttpReply(body={**totals, "results": results}))
 
 
-async def _preview(tx: Transaction, candidate: Candidate, call: Call, now: datetime, deps: Deps) -> Decision:
-    phone = normalise(candidate.lead.phone, candidate.lead.default_region, deps.pack.geography) or candidate.lead.phone
-    persons, numbers = deps.tokens.person_tokens(candidate.person_id), deps.tokens.callee_tokens(phone)
-    keys = Keys(person=persons[0], number=numbers[0])
+def _party(candidate: Candidate, deps: Deps) -> Party:
+    lead = candidate.lead
+    phone = normalise(lead.phone, lead.default_region, deps.pack.geography) or lead.phone
+    return party_of(candidate.person_id, phone, deps, candidate.consents)
+
+
+def _preview(candidate: Candidate, known: Known, call: Call, now: datetime, deps: Deps) -> Decision:
     facts = Facts(
         call=call,
         lead=candidate.lead,
-        consents=candidate.consents,
-        suppressions=await tx.suppressions(persons + numbers),
-        attempts=await tx.attempts(keys, now - LOOK_BACK, now, but=""),
-        lists=copies_of(phone, deps),
+        consents=known.consents,
+        suppressions=known.suppressions,
+        attempts=known.attempts,
+        lists=known.lists,
     )
     return evaluate(facts, now, deps.pack)
 
