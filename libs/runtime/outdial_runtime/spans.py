@@ -50,10 +50,23 @@ class Spans:
         self, name: str, kind: SpanKind, traceparent: str | None, attempt_id: str | None, attributes: Attributes
     ) -> Iterator[Span]:
         """A span caused from outside: child of `traceparent`, else root of the attempt's trace, else of a new one."""
+        with self.within(self.begin(name, kind, traceparent, attempt_id, attributes)) as span:
+            yield span
+
+    def begin(
+        self, name: str, kind: SpanKind, traceparent: str | None, attempt_id: str | None, attributes: Attributes
+    ) -> Span:
+        """As `incoming`, but not current before `within` and not ended before its end."""
         parent = remote_context(traceparent)
+        with _rooted(attempt_trace(attempt_id) if parent is None else None):
+            return self._tracer.start_span(name, context=parent or Context(), kind=kind, attributes=attributes)
+
+    @contextmanager
+    def within(self, span: Span) -> Iterator[Span]:
+        """Makes a begun span the current one, and ends it; a failure marks it with its type."""
         with (
-            _rooted(attempt_trace(attempt_id) if parent is None else None),
-            self._span(name, parent or Context(), kind, attributes=attributes) as span,
+            trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False),
+            _failure_told(span),
         ):
             yield span
 
@@ -108,21 +121,9 @@ class Spans:
         attributes: Attributes | None = None,
         links: Sequence[Link] = (),
     ) -> Iterator[Span]:
-        """A failure marks the span with its type: its text may hold a number."""
-        with self._tracer.start_as_current_span(
-            name,
-            context=context,
-            kind=kind,
-            attributes=attributes,
-            links=links,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield span
-            except Exception as error:
-                span.set_status(StatusCode.ERROR, type(error).__name__)
-                raise
+        span = self._tracer.start_span(name, context=context, kind=kind, attributes=attributes, links=links)
+        with self.within(span):
+            yield span
 
 
 def attempt_trace(attempt_id: str | None) -> int | None:
@@ -145,6 +146,16 @@ def remote_context(traceparent: str | None) -> Context | None:
         return None
     remote = SpanContext(int(match[1], 16), int(match[2], 16), is_remote=True, trace_flags=TraceFlags(1))
     return trace.set_span_in_context(NonRecordingSpan(remote), Context())
+
+
+@contextmanager
+def _failure_told(span: Span) -> Iterator[None]:
+    """A failure marks the span with its type: its text may hold a number."""
+    try:
+        yield
+    except Exception as error:
+        span.set_status(StatusCode.ERROR, type(error).__name__)
+        raise
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from compliance_gate.domain.rules import RulePack
 from compliance_gate.handlers import http, ledger, offers
 from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed, record_overrides
 from compliance_gate.handlers.dispositions import on_call_disposition
-from compliance_gate.handlers.failing import not_ready, rechecked, retried, unavailable, unless_locked
+from compliance_gate.handlers.failing import not_ready, rechecked, retried, together, unavailable, unless_locked
 from compliance_gate.handlers.health import get_health
 from compliance_gate.handlers.keys import key_entry, take_up_keys
 from compliance_gate.handlers.lists import get_lists, listed, take_up
@@ -45,16 +45,20 @@ from outdial_contracts.events import (
 )
 from outdial_contracts.identity import TokenKeys
 from outdial_runtime.migrations import migrate
-from outdial_runtime.service import GrpcMethod, HttpRoute, Read, Service, Subscription, Tick, Toolkit
+from outdial_runtime.service import Batched, GrpcMethod, HttpRoute, Read, Service, Subscription, Tick, Toolkit
 
 NAME = "compliance-gate"
 MIGRATIONS = Path(str(resources.files("compliance_gate") / "migrations"))
 STATEMENT_TIMEOUT_SECONDS = 5.0
-OFFERS_AT_ONCE = 6
-"""Their transactions meet only in the ledger's chain; the pool keeps connections for Redeem."""
+OFFERS_AT_ONCE = 100
+"""In one transaction: a Redeem of one of their persons waits for all of them, and so does a Suppress."""
+DECIDE = retried(unless_locked(offers.on_lead_ready))
 
 SUBSCRIPTIONS: dict[type[Event], Subscription] = {
-    LeadReady: Subscription(handler=retried(unless_locked(offers.on_lead_ready)), side_by_side=OFFERS_AT_ONCE),
+    LeadReady: Subscription(
+        handler=DECIDE,
+        batched=Batched(handler=together(offers.on_lead_ready_batch, DECIDE), most=OFFERS_AT_ONCE),
+    ),
     OfferReturned: Subscription(handler=retried(offers.on_offer_returned)),
     CallDisposition: Subscription(handler=retried(on_call_disposition)),
     SuppressionSubmitted: Subscription(handler=retried(on_suppression_submitted)),

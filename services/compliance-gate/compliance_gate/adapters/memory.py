@@ -13,7 +13,7 @@ from typing import Any
 from compliance_gate.adapters.memory_restore import RestoringMemory
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
-from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, link
+from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, follow, link
 from compliance_gate.ports import PAGE_RECORDS, AttemptFact, Clearance, Keys, Redemption, reservation
 from outdial_contracts.events import CallMode, Consent, RuleOutcome, SuppressionChanged
 from outdial_runtime.outcome import Emit
@@ -178,10 +178,9 @@ class MemoryStore(RestoringMemory):
 
     async def append(self, chain: Chain, entries: Sequence[Entry]) -> list[Record]:
         records = self.chain_records[self._chains[chain]]
-        before = len(records)
-        for entry in entries:
-            records.append(link(self._chains[chain], records[-1].seq + 1, records[-1].hash, entry))
-        return records[before:]
+        new = follow(self._chains[chain], records[-1].seq, records[-1].hash, entries)
+        records += new
+        return new
 
     async def announce(self, events: Sequence[Emit]) -> None:
         self.announced += events

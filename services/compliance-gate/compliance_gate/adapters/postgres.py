@@ -27,7 +27,7 @@ from compliance_gate.adapters.rows import (
 )
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
-from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, link
+from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, follow, link
 from compliance_gate.ports import (
     PAGE_RECORDS,
     AttemptFact,
@@ -70,9 +70,12 @@ FROM suppressions JOIN suppression_tokens USING (suppression_id) WHERE token = A
 APPEND = """
 WITH linked AS (
     INSERT INTO ledger_records (chain_id, seq, previous, kind, body, hash, attempt_id)
-    SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+    SELECT $1, $2 + n, previous, kind, body, hash, attempt_id
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) WITH ORDINALITY
+        AS new (previous, kind, body, hash, attempt_id, n)
 )
-UPDATE ledger_chains SET seq = $8, head = $9 WHERE chain_id = $1"""
+UPDATE ledger_chains SET seq = $2 + cardinality($3::text[]), head = $8 WHERE chain_id = $1"""
+"""$2: the chain's length before. Arrays of text only: for others asyncpg asks the catalogue, once per connection."""
 EXPIRED = """
 SELECT * FROM clearances WHERE state = 'RESERVED' AND expires_at <= $1
 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED"""
@@ -145,7 +148,7 @@ class PostgresStore:
                     record.hash,
                 )
                 columns = ([value] for value in record_columns(record, entry))
-                await connection.execute(APPEND, chain_id, *columns, 1, record.hash)
+                await connection.execute(APPEND, chain_id, 0, *columns, record.hash)
 
     async def records(self, chain_id: str | None = None, after_seq: int = 0) -> Sequence[Record]:
         query = """SELECT r.* FROM ledger_records r JOIN ledger_chains c USING (chain_id)
@@ -344,19 +347,16 @@ class PostgresTransaction(RestoringTransaction):
         )
 
     async def append(self, chain: Chain, entries: Sequence[Entry]) -> list[Record]:
+        if not entries:
+            return []
         chain_id = self._chains[chain]
         row = await self._db.fetchrow("SELECT seq, head FROM ledger_chains WHERE chain_id = $1 FOR UPDATE", chain_id)
         if row is None or row["seq"] < self._lengths.get(chain_id, 0):
             raise StoreTorn(chain_id)
-        seq, head = row["seq"], row["head"]
-        records = []
-        for entry in entries:
-            seq += 1
-            records.append(link(chain_id, seq, head, entry))
-            head = records[-1].hash
+        records = follow(chain_id, row["seq"], row["head"], entries)
         columns = zip(*map(record_columns, records, entries), strict=True)
-        await self._db.execute(APPEND, chain_id, *map(list, columns), seq, head)
-        self.appended[chain_id] = seq
+        await self._db.execute(APPEND, chain_id, row["seq"], *map(list, columns), records[-1].hash)
+        self.appended[chain_id] = records[-1].seq
         return records
 
     async def announce(self, events: Sequence[Emit]) -> None:

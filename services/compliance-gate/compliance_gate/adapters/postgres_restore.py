@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from compliance_gate.adapters.rows import CorruptRow, clearance_of, clearance_row
+from compliance_gate.adapters.rows import CLEARANCE_COLUMNS, CorruptRow, clearance_of, clearance_row
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.restore import RestoreLock
 from compliance_gate.ports import Clearance, RestoredRedemption, StagedOffer
@@ -24,11 +24,6 @@ INSERT INTO attempts (attempt_id, at, person_key, number_key, seller_id, topic_i
 RESTORE_REDEMPTION = """
 INSERT INTO redemptions (attempt_id, leg_no, nonce_hash, granted, reasons, rule_ids, record_name, answered_at)
 VALUES ($1, 1, $2, true, '{}', '{}', $3, $4) ON CONFLICT DO NOTHING"""
-ADD_CLEARANCE = """
-INSERT INTO clearances (attempt_id, cause, state, campaign_id, seller_id, topic_id, purpose, person_key, number_key,
-    offer, answer, record_name, decided_at, expires_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-    $9::text[], $10::bytea[], $11::bytea[], $12::text[], $13::timestamptz[], $14::timestamptz[])"""
 REOPEN = """
 INSERT INTO open_attempts (attempt_id, person_key, number_key)
 SELECT attempt_id, person_key, number_key FROM attempts WHERE revision = 0 ORDER BY at DESC, attempt_id
@@ -99,8 +94,8 @@ class RestoringTransaction:
 
     async def add_clearances(self, clearances: Sequence[Clearance]) -> None:
         if clearances:
-            columns = zip(*map(clearance_row, clearances), strict=True)
-            await self._db.execute(ADD_CLEARANCE, *map(list, columns))
+            rows = list(map(clearance_row, clearances))
+            await self._db.copy_records_to_table("clearances", records=rows, columns=CLEARANCE_COLUMNS)
 
     async def set_states(self, states: Sequence[tuple[str, State, datetime]]) -> None:
         await self._db.executemany(

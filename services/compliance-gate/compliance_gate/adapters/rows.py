@@ -22,6 +22,10 @@ from outdial_contracts.events import (
     RuleOutcome,
 )
 
+CLEARANCE_COLUMNS = (
+    *("attempt_id", "cause", "state", "campaign_id", "seller_id", "topic_id", "purpose", "person_key", "number_key"),
+    *("offer", "answer", "record_name", "decided_at", "expires_at"),
+)
 Row = Mapping[str, Any]
 
 
@@ -55,7 +59,7 @@ def clearance_of(row: Row) -> Clearance:
 
 
 def clearance_row(clearance: Clearance) -> tuple[Any, ...]:
-    """The columns of a new row of clearances."""
+    """CLEARANCE_COLUMNS of a new row."""
     offer = clearance.offer
     named = (offer.campaign_id, offer.seller_id, offer.topic_id, offer.purpose.value)
     keys = (clearance.keys.person, clearance.keys.number)
@@ -106,8 +110,8 @@ def consent_of(row: Row) -> Consent:
 
 
 def record_columns(record: Record, entry: Entry) -> tuple[Any, ...]:
-    """The columns of a new row of ledger_records but for the chain's; the last is the attempt it is about."""
-    return (record.seq, record.previous, record.kind.value, record.body, record.hash, entry.body.get("attempt_id"))
+    """The columns of a new row of ledger_records after chain and number; the last is the attempt it is about."""
+    return (record.previous, record.kind.value, record.body, record.hash, entry.body.get("attempt_id"))
 
 
 def record_of(row: Row) -> Record:

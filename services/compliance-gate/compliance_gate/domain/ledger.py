@@ -100,6 +100,14 @@ def link(chain_id: str, seq: int, previous: str, entry: Entry) -> Record:
     )
 
 
+def follow(chain_id: str, seq: int, head: str, entries: Sequence[Entry]) -> list[Record]:
+    """The records that continue a chain of `seq` records whose last hash is `head`."""
+    records: list[Record] = []
+    for number, entry in enumerate(entries, seq + 1):
+        records.append(link(chain_id, number, records[-1].hash if records else head, entry))
+    return records
+
+
 def record_hash(content: Mapping[str, Any]) -> str:
     """SHA-256 over the canonical form of a record without type and hash, hex."""
     return hashlib.sha256(canonical(content).encode()).hexdigest()
