@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -61,14 +61,9 @@ class Spans:
         with _rooted(attempt_trace(attempt_id) if parent is None else None):
             return self._tracer.start_span(name, context=parent or Context(), kind=kind, attributes=attributes)
 
-    @contextmanager
-    def within(self, span: Span) -> Iterator[Span]:
+    def within(self, span: Span) -> Within:
         """Makes a begun span the current one, and ends it; a failure marks it with its type."""
-        with (
-            trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False),
-            _failure_told(span),
-        ):
-            yield span
+        return Within(span)
 
     def publish(self, topic: str, attempt_id: str | None) -> str | None:
         """The traceparent of an event about to be produced (outdial_runtime.records.Traces)."""
@@ -148,14 +143,22 @@ def remote_context(traceparent: str | None) -> Context | None:
     return trace.set_span_in_context(NonRecordingSpan(remote), Context())
 
 
-@contextmanager
-def _failure_told(span: Span) -> Iterator[None]:
-    """A failure marks the span with its type: its text may hold a number."""
-    try:
-        yield
-    except Exception as error:
-        span.set_status(StatusCode.ERROR, type(error).__name__)
-        raise
+class Within:
+    """A span that is the current one inside, and ended outside."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def __enter__(self) -> Span:
+        self._token = attach(trace.set_span_in_context(self._span))
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """A failure marks the span with its type: its text may hold a number."""
+        detach(self._token)
+        if isinstance(error, Exception):
+            self._span.set_status(StatusCode.ERROR, type(error).__name__)
+        self._span.end()
 
 
 @contextmanager

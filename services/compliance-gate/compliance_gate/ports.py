@@ -76,17 +76,16 @@ class Clearance:
     closed_at: datetime | None = None
 
 
-def reservation(clearance: Clearance) -> Attempt:
+def reservation(offer: LeadReady, decided_at: datetime, expires_at: datetime) -> Attempt:
     """A cleared offer as the caps count it until its token dies."""
-    offer = clearance.offer
     return Attempt(
         attempt_id=offer.attempt_id,
-        at=clearance.decided_at,
+        at=decided_at,
         seller_id=offer.seller_id,
         topic_id=offer.topic_id,
         purpose=offer.purpose,
         mode=CallMode.UNKNOWN,
-        counts_until=clearance.expires_at,
+        counts_until=expires_at,
     )
 
 

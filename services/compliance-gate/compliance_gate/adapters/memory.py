@@ -141,12 +141,13 @@ class MemoryStore(RestoringMemory):
             if fact is not None and fact.charged and fact.at > since:
                 found.append((c.keys, self._attempt(c, fact)))
             elif c.state is State.RESERVED and c.expires_at > now:
-                found.append((c.keys, reservation(c)))
+                found.append((c.keys, reservation(c.offer, c.decided_at, c.expires_at)))
         return found
 
     @staticmethod
     def _attempt(c: Clearance, fact: AttemptFact) -> Attempt:
-        return replace(reservation(c), at=fact.at, mode=fact.mode, outcomes=fact.outcomes, counts_until=None)
+        reserved = reservation(c.offer, c.decided_at, c.expires_at)
+        return replace(reserved, at=fact.at, mode=fact.mode, outcomes=fact.outcomes, counts_until=None)
 
     async def redemptions(self, attempt_id: str) -> Sequence[Redemption]:
         return self.answers.get(attempt_id, [])

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
+from functools import cached_property
 
 from compliance_gate.domain.holidays import HolidaySet
 from outdial_contracts.events import CallMode, ConsentLevel, LineType, Purpose, RuleOutcome
@@ -245,10 +246,29 @@ class RulePack:
     files: tuple[PackFile, ...] = ()
     """What it was loaded from."""
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """Every row."""
         return (*self.windows, *self.consents, *self.caps, *self.cooldowns, *self.lists)
+
+    def in_scope(
+        self, jurisdictions: frozenset[str], purpose: Purpose, consumer: bool, mode: CallMode, line: LineType
+    ) -> tuple[Rule, ...]:
+        """The rows that such a call is subject to, dates aside (RULES.md 4.4)."""
+        key = (jurisdictions & self._jurisdictions, purpose, consumer, mode, line)
+        if key not in self._selected:
+            self._selected[key] = tuple(rule for rule in self.rules if rule.scope.applies(*key))
+        return self._selected[key]
+
+    @cached_property
+    def _jurisdictions(self) -> frozenset[str]:
+        """Named by a row; an address may name any other."""
+        return frozenset(rule.scope.jurisdiction for rule in self.rules)
+
+    @cached_property
+    def _selected(self) -> dict[tuple[frozenset[str], Purpose, bool, CallMode, LineType], tuple[Rule, ...]]:
+        """What `in_scope` found before: the rows never change."""
+        return {}
 
     def rule(self, rule_id: str) -> Rule | None:
         """The row of that id; None for the gate's own rules."""

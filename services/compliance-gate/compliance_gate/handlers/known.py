@@ -6,6 +6,7 @@ import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from compliance_gate.domain.facts import Attempt, ListCopy, Suppression
@@ -23,13 +24,14 @@ LOOK_BACK = timedelta(days=62)
 
 def canonical_offer(offer: LeadReady, deps: Deps) -> LeadReady:
     """The offer with its number in E.164 and with our own newest tokens, whatever the sender computed."""
+    return taken_up(offer, deps)[0]
+
+
+def taken_up(offer: LeadReady, deps: Deps) -> tuple[LeadReady, Party]:
+    """The offer in canonical form, and its party."""
     phone = normalise(offer.phone, "US", deps.pack.geography) or offer.phone
-    return replace(
-        offer,
-        phone=phone,
-        person_token=deps.tokens.person_token(offer.person_id),
-        callee_token=deps.tokens.callee_token(phone),
-    )
+    party = party_of(offer.person_id, phone, deps, distinct(offer.consents), offer.attempt_id)
+    return replace(offer, phone=phone, person_token=party.persons[-1], callee_token=party.numbers[-1]), party
 
 
 def tokens_of(offer: LeadReady, tokens: TokenKeys) -> tuple[str, ...]:
@@ -46,8 +48,9 @@ def distinct(consents: tuple[Consent, ...]) -> tuple[Consent, ...]:
     """One consent per id; of several the last, with the earliest revocation of them all."""
     by_id: dict[str, Consent] = {}
     for consent in consents:
-        revoked = [c.revoked_at for c in (consent, by_id.get(consent.consent_id)) if c and c.revoked_at]
-        by_id[consent.consent_id] = replace(consent, revoked_at=min(revoked, default=None))
+        before = by_id.get(consent.consent_id)
+        revoked = [c.revoked_at for c in (consent, before) if c and c.revoked_at]
+        by_id[consent.consent_id] = replace(consent, revoked_at=min(revoked, default=None)) if before else consent
     return tuple(by_id.values())
 
 
@@ -65,12 +68,12 @@ class Party:
     attempt_id: str = ""
     """The offer's own attempt, which does not count against it."""
 
-    @property
+    @cached_property
     def tokens(self) -> tuple[str, ...]:
         """What locks and names them."""
         return self.persons + self.numbers
 
-    @property
+    @cached_property
     def keys(self) -> Keys:
         """The tokens that never change."""
         return Keys(person=self.persons[0], number=self.numbers[0])
@@ -86,16 +89,12 @@ def party_of(person_id: str, phone: str, deps: Deps, consents: tuple[Consent, ..
     return Party(phone=phone, persons=persons, numbers=numbers, consents=consents, attempt_id=attempt_id)
 
 
-def offering(offer: LeadReady, consents: tuple[Consent, ...], deps: Deps) -> Party:
-    """The party of an offer in canonical form."""
-    return party_of(offer.person_id, offer.phone, deps, consents, offer.attempt_id)
-
-
 async def known_of(
     tx: Transaction, offer: LeadReady, consents: tuple[Consent, ...], now: datetime, deps: Deps
 ) -> Known:
     """What the store knows of one offer's person and number."""
-    [known] = await known_of_all(tx, [offering(offer, consents, deps)], now, deps)
+    party = party_of(offer.person_id, offer.phone, deps, consents, offer.attempt_id)
+    [known] = await known_of_all(tx, [party], now, deps)
     return known
 
 

@@ -12,7 +12,7 @@ from compliance_gate.domain.ledger import Chain, Entry, RecordKind
 from compliance_gate.domain.offers import Known, Outlook, clear
 from compliance_gate.domain.places import locate, normalise
 from compliance_gate.handlers.closing import close_entry, closed
-from compliance_gate.handlers.known import Index, Party, canonical_offer, distinct, known_of_all, offering
+from compliance_gate.handlers.known import Index, Party, distinct, known_of_all, taken_up
 from compliance_gate.ports import Clearance, Deps, Transaction, reservation
 from outdial_contracts.events import (
     BlockReason,
@@ -104,8 +104,7 @@ def _ready(message: Received[LeadReady], deps: Deps) -> Ready | Outcome:
     in_time = message.now < offer.expires_at
     if in_time and (document is None or not deps.live.knows(offer.campaign_id, offer.campaign_version)):
         return RetryLater("CAMPAIGN_UNKNOWN", 0.2)
-    offer = canonical_offer(offer, deps)
-    party = offering(offer, distinct(offer.consents), deps)
+    offer, party = taken_up(offer, deps)
     return Ready(offer=offer, cause=message.cause, document=document if in_time else None, party=party)
 
 
@@ -134,7 +133,8 @@ async def _decide(tx: Transaction, ready: Sequence[Ready], deps: Deps) -> Sequen
     parties = await _with_revocations(tx, [one.party for one in ready])
     known = await known_of_all(tx, parties, now, deps)
     decided = _in_turn(ready, known, now, deps)
-    records = await tx.append(Chain.DECISIONS, [_entry(one, deps) for one in decided])
+    lists = {name: one.as_of.isoformat() for name, one in sorted(deps.lists.in_force().items())}
+    records = await tx.append(Chain.DECISIONS, [_entry(one, lists, deps) for one in decided])
     clearances = [one.recorded(record.name) for one, record in zip(decided, records, strict=True)]
     await tx.add_clearances(clearances)
     return clearances
@@ -160,7 +160,7 @@ def _in_turn(ready: Sequence[Ready], known: Sequence[Known], now: datetime, deps
         newer = reserved.of(keys)
         made = _decided(one, replace(stored, attempts=stored.attempts + newer) if newer else stored, now, deps)
         if made.outlook.allowance is not None:
-            reserved.add(keys, reservation(made.recorded("")))
+            reserved.add(keys, reservation(one.offer, made.at, made.expires_at))
         decided.append(made)
     return decided
 
@@ -228,7 +228,7 @@ def _blocked(offer: LeadReady, outlook: Outlook, now: datetime, deps: Deps) -> C
     )
 
 
-def _entry(decided: Decided, deps: Deps) -> Entry:
+def _entry(decided: Decided, lists: Mapping[str, str], deps: Deps) -> Entry:
     offer, outlook = decided.ready.offer, decided.outlook
     allowance = outlook.allowance
     body = {
@@ -247,7 +247,7 @@ def _entry(decided: Decided, deps: Deps) -> Entry:
         **({"approvers": list(outlook.approvers)} if offer.purpose is Purpose.EMERGENCY else {}),
         "rule_pack": deps.pack.version,
         "tzdata": deps.pack.tzdata,
-        "lists": {name: one.as_of.isoformat() for name, one in sorted(deps.lists.in_force().items())},
+        "lists": lists,
         "cause": decided.ready.cause,
         "at": decided.at.isoformat(),
         "expires_at": decided.expires_at.isoformat(),
