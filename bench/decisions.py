@@ -51,6 +51,8 @@ class DecisionsResult:
     blocked: int
     gate: Rate
     ceiling: Rate
+    redeem_cpu_ms: float
+    """CPU of the gate for each Redeem, with nothing else."""
     redeem_alone: Redeems
     redeem_beside: Redeems
     """While bursts of offers are decided, one a second."""
@@ -74,12 +76,13 @@ def run(say: Callable[[str], None], count: int = DECISIONS) -> DecisionsResult:
             say(f"decisions: gate {rate.per_second:.0f}/s, {rate.per_cpu_second:.0f} per CPU-second")
             ceiling, cleared, blocked = _ceiling(stack, count)
             say(f"decisions: ceiling {ceiling.per_second:.0f}/s, {ceiling.per_cpu_second:.0f} per CPU-second")
-            alone, beside, flooded = asyncio.run(_redeems(stack, cleared, later, say))
+            cpu_ms, alone, beside, flooded = asyncio.run(_redeems(stack, cleared, later, say))
     return DecisionsResult(
         offers=count,
         blocked=blocked,
         gate=rate,
         ceiling=ceiling,
+        redeem_cpu_ms=cpu_ms,
         redeem_alone=alone,
         redeem_beside=beside,
         redeem_flooded=flooded,
@@ -93,7 +96,7 @@ def _follow(stack: GateStack, count: int) -> Rate:
     try:
         while True:
             done = progress.committed()
-            cpu = sample({NAME: stack.child.pid or 0}).by_name[NAME]
+            cpu = _cpu_ms(stack)
             now = time.perf_counter()
             if done and first is None:
                 first = now, done, cpu
@@ -105,6 +108,10 @@ def _follow(stack: GateStack, count: int) -> Rate:
             time.sleep(LOOK_SECONDS)
     finally:
         progress.close()
+
+
+def _cpu_ms(stack: GateStack) -> float:
+    return sample({NAME: stack.child.pid or 0}).by_name[NAME]
 
 
 def _ceiling(stack: GateStack, count: int) -> tuple[Rate, list[ComplianceCleared], int]:
@@ -172,12 +179,14 @@ def _consumer(stack: GateStack, topic: str) -> Consumer:
 
 async def _redeems(
     stack: GateStack, cleared: Sequence[ComplianceCleared], later: Sequence[LeadReady], say: Callable[[str], None]
-) -> tuple[Redeems, Redeems, Redeems]:
+) -> tuple[float, Redeems, Redeems, Redeems]:
     """Redeem at a steady pace: with nothing else, beside bursts of offers, and beside a flood of them."""
     each = REDEEMS_PER_SECOND * REDEEM_SECONDS
     warm = await redeem_at(stack, cleared[:each], REDEEMS_PER_SECOND)
     say(f"decisions: Redeem to warm up: {warm}")
+    before = _cpu_ms(stack)
     alone = await redeem_at(stack, cleared[each : 2 * each], REDEEMS_PER_SECOND)
+    cpu_ms = (_cpu_ms(stack) - before) / each
     say(f"decisions: Redeem alone: {alone}")
     bursts, flood = later[: BURST * REDEEM_SECONDS // 2], later[BURST * REDEEM_SECONDS // 2 :]
     bursting = asyncio.create_task(_burst(stack, bursts))
@@ -188,7 +197,7 @@ async def _redeems(
     flooded = await redeem_at(stack, cleared[3 * each : 4 * each], REDEEMS_PER_SECOND)
     await flooding
     say(f"decisions: Redeem beside a flood: {flooded}")
-    return alone, beside, flooded
+    return cpu_ms, alone, beside, flooded
 
 
 async def _burst(stack: GateStack, waiting: Sequence[LeadReady]) -> None:

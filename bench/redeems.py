@@ -69,7 +69,7 @@ async def _one(stack: GateStack, stub: ClearanceStub, cleared: ComplianceCleared
     )
     message.gateway_time.FromDatetime(stack.now())
     try:
-        reply = await stub.Redeem(message, timeout=TIMEOUT_SECONDS)
+        reply = await stub.Redeem(message, timeout=TIMEOUT_SECONDS)  # type: ignore[misc]  # an aio channel
         result = str(reply.WhichOneof("result"))
     except grpc.aio.AioRpcError as error:
         result = error.code().name
