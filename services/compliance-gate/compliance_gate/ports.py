@@ -14,6 +14,7 @@ from compliance_gate.domain.ledger import Chain, Checkpoint, Entry, Frontier, Re
 from compliance_gate.domain.live import LiveBook
 from compliance_gate.domain.restore import RestoreLock
 from compliance_gate.domain.rules import RulePack
+from compliance_gate.fact_ports import ToldFacts
 from outdial_contracts.events import (
     BlockReason,
     CallMode,
@@ -86,6 +87,7 @@ def reservation(offer: LeadReady, decided_at: datetime, expires_at: datetime) ->
         purpose=offer.purpose,
         mode=CallMode.UNKNOWN,
         counts_until=expires_at,
+        debt_id=offer.debt_id,
     )
 
 
@@ -191,7 +193,7 @@ class Restoring(Protocol):
     async def known_suppressions(self, suppression_ids: Sequence[str]) -> frozenset[str]: ...
 
 
-class Transaction(Restoring, Protocol):
+class Transaction(Restoring, ToldFacts, Protocol):
     """One database transaction. Order of locks: tokens, clearance, ledger chain (always last)."""
 
     async def lock(self, tokens: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from compliance_gate.adapters.memory_facts import FACT_CONTENTS, FactsMemory
 from compliance_gate.adapters.memory_restore import RestoringMemory
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
@@ -21,10 +22,11 @@ from outdial_runtime.outcome import Emit
 CONTENTS = (
     *("clearances", "answers", "open_ids", "facts", "held", "suppressed", "announced", "signed", "chain_records"),
     *("topic_marks", "lock_row", "staged_offers"),
+    *FACT_CONTENTS,
 )
 
 
-class MemoryStore(RestoringMemory):
+class MemoryStore(RestoringMemory, FactsMemory):
     """Store and Transaction in one: a lock makes transactions exclusive; nothing rolls back."""
 
     def __init__(self, chains: Mapping[Chain, str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 
+from compliance_gate.adapters.postgres_facts import FactsTransaction
 from compliance_gate.adapters.postgres_restore import RestoringTransaction
 from compliance_gate.adapters.rows import (
     attempt_of,
@@ -58,10 +59,11 @@ ON CONFLICT (consent_id) DO UPDATE SET
 RETURNING {CONSENT_COLUMNS}"""
 ATTEMPTS = """
 SELECT person_key, number_key, attempt_id, at, seller_id, topic_id, purpose, mode, outcomes,
-    NULL::timestamptz AS counts_until
+    NULL::timestamptz AS counts_until, debt_id
 FROM attempts WHERE charged AND (person_key = ANY($1) OR number_key = ANY($2)) AND at > $3
 UNION ALL
-SELECT person_key, number_key, attempt_id, decided_at, seller_id, topic_id, purpose, 'UNKNOWN', '{}'::text[], expires_at
+SELECT person_key, number_key, attempt_id, decided_at, seller_id, topic_id, purpose, 'UNKNOWN', '{}'::text[],
+    expires_at, debt_id
 FROM clearances WHERE state = 'RESERVED' AND (person_key = ANY($1) OR number_key = ANY($2)) AND expires_at > $4
 """
 SUPPRESSIONS = """
@@ -200,7 +202,7 @@ class PostgresStore:
             return await self._pool.fetch(query, *args)
 
 
-class PostgresTransaction(RestoringTransaction):
+class PostgresTransaction(RestoringTransaction, FactsTransaction):
     """Transaction on one connection."""
 
     def __init__(
@@ -285,7 +287,7 @@ class PostgresTransaction(RestoringTransaction):
         )
         await self._db.execute(
             """INSERT INTO attempts (attempt_id, at, person_key, number_key, seller_id, topic_id, purpose, mode,
-               charged, outcomes, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true, '{}', 0)""",
+               debt_id, charged, outcomes, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, '{}', 0)""",
             offer.attempt_id,
             at,
             keys.person,
@@ -294,6 +296,7 @@ class PostgresTransaction(RestoringTransaction):
             offer.topic_id,
             offer.purpose.value,
             mode.value,
+            offer.debt_id,
         )
 
     async def dispose(self, attempt_id: str, charged: bool, outcomes: Sequence[RuleOutcome], revision: int) -> bool:

@@ -19,8 +19,9 @@ INSERT INTO restore_lock (locked_at, reason, restored, unrestorable, accepted) V
 ON CONFLICT (one) DO UPDATE SET locked_at = excluded.locked_at, reason = excluded.reason,
     restored = excluded.restored, unrestorable = excluded.unrestorable, accepted = excluded.accepted"""
 RESTORE_ATTEMPT = """
-INSERT INTO attempts (attempt_id, at, person_key, number_key, seller_id, topic_id, purpose, mode, charged, outcomes,
-    revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true, '{}', 0) ON CONFLICT (attempt_id) DO NOTHING"""
+INSERT INTO attempts (attempt_id, at, person_key, number_key, seller_id, topic_id, purpose, mode, debt_id, charged,
+    outcomes, revision)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, '{}', 0) ON CONFLICT (attempt_id) DO NOTHING"""
 RESTORE_REDEMPTION = """
 INSERT INTO redemptions (attempt_id, leg_no, nonce_hash, granted, reasons, rule_ids, record_name, answered_at)
 VALUES ($1, 1, $2, true, '{}', '{}', $3, $4) ON CONFLICT DO NOTHING"""
@@ -124,5 +125,5 @@ class RestoringTransaction:
 def _attempt_row(restored: RestoredRedemption) -> tuple[Any, ...]:
     """Parameters of RESTORE_ATTEMPT."""
     offer, keys = restored.clearance.offer, restored.clearance.keys
-    kept = (offer.seller_id, offer.topic_id, offer.purpose.value, restored.mode.value)
+    kept = (offer.seller_id, offer.topic_id, offer.purpose.value, restored.mode.value, offer.debt_id)
     return (offer.attempt_id, restored.at, keys.person, keys.number, *kept)

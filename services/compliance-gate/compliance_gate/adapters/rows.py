@@ -24,7 +24,7 @@ from outdial_contracts.events import (
 
 CLEARANCE_COLUMNS = (
     *("attempt_id", "cause", "state", "campaign_id", "seller_id", "topic_id", "purpose", "person_key", "number_key"),
-    *("offer", "answer", "record_name", "decided_at", "expires_at"),
+    *("offer", "answer", "record_name", "decided_at", "expires_at", "debt_id"),
 )
 Row = Mapping[str, Any]
 
@@ -65,7 +65,7 @@ def clearance_row(clearance: Clearance) -> tuple[Any, ...]:
     keys = (clearance.keys.person, clearance.keys.number)
     events = (codec.encode(offer), codec.encode(clearance.answer))
     decided = (clearance.record_name, clearance.decided_at, clearance.expires_at)
-    return (offer.attempt_id, clearance.cause, clearance.state.value, *named, *keys, *events, *decided)
+    return (offer.attempt_id, clearance.cause, clearance.state.value, *named, *keys, *events, *decided, offer.debt_id)
 
 
 def redemption_of(row: Row) -> Redemption:
@@ -93,6 +93,7 @@ def attempt_of(row: Row) -> Attempt:
         mode=CallMode(row["mode"]),
         outcomes=tuple(RuleOutcome(o) for o in row["outcomes"]),
         counts_until=row["counts_until"],
+        debt_id=row["debt_id"],
     )
 
 

@@ -8,7 +8,18 @@ from datetime import datetime
 
 from compliance_gate.domain.clearance import Allowance
 from compliance_gate.domain.decision import Decision, evaluate
-from compliance_gate.domain.facts import Attempt, Call, Facts, Lead, ListCopy, PersonCap, Suppression
+from compliance_gate.domain.facts import (
+    Attempt,
+    Call,
+    Facts,
+    Lead,
+    ListCopy,
+    PersonCap,
+    Relation,
+    Suppression,
+    Suspension,
+)
+from compliance_gate.domain.reassigned import disconnected_at
 from compliance_gate.domain.rules import RulePack
 from outdial_contracts.events import (
     BlockReason,
@@ -17,6 +28,7 @@ from outdial_contracts.events import (
     Consent,
     LeadReady,
     Purpose,
+    ReassignedAnswer,
     RecordingRule,
 )
 
@@ -32,6 +44,12 @@ class Known:
     """Attempts and live reservations, the offer's own not among them."""
     lists: Mapping[str, ListCopy] = field(default_factory=dict)
     """What the copies of external lists say of the number."""
+    relations: tuple[Relation, ...] = ()
+    """Business relationships of the person."""
+    suspensions: tuple[Suspension, ...] = ()
+    """Every declared emergency that is not over."""
+    reassigned: tuple[ReassignedAnswer, ...] = ()
+    """What the Reassigned Numbers Database said of the number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +81,22 @@ def facts_of(
             mode=mode,
             ring_seconds=ring_seconds,
             person_cap=cap,
+            debt_id=offer.debt_id,
             agent_guaranteed=offer.agent_guaranteed,
         ),
-        lead=Lead(phone=offer.phone, line_type=offer.line_type, consumer=offer.consumer, address=offer.address),
+        lead=Lead(
+            phone=offer.phone,
+            line_type=offer.line_type,
+            consumer=offer.consumer,
+            address=offer.address,
+            rnd_disconnected_at=disconnected_at(known.reassigned),
+        ),
         consents=known.consents,
         suppressions=known.suppressions,
         attempts=known.attempts,
         lists=known.lists,
+        relations=known.relations,
+        suspensions=known.suspensions,
     )
 
 

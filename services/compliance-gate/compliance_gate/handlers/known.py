@@ -13,7 +13,7 @@ from compliance_gate.domain.facts import Attempt, ListCopy, Suppression
 from compliance_gate.domain.offers import Known
 from compliance_gate.domain.places import normalise
 from compliance_gate.ports import Deps, Keys, Transaction
-from outdial_contracts.events import Consent, LeadReady
+from outdial_contracts.events import Consent, LeadReady, Relation
 from outdial_contracts.identity import TokenKeys
 
 E164 = re.compile(r"\+[0-9]{8,15}")
@@ -52,6 +52,12 @@ def distinct(consents: tuple[Consent, ...]) -> tuple[Consent, ...]:
         revoked = [c.revoked_at for c in (consent, before) if c and c.revoked_at]
         by_id[consent.consent_id] = replace(consent, revoked_at=min(revoked, default=None)) if before else consent
     return tuple(by_id.values())
+
+
+def told_relations(offer: LeadReady, now: datetime, deps: Deps) -> list[tuple[str, Relation]]:
+    """What the offer says of its person's relations, by the person's key; nobody knows anything of later than now."""
+    key = deps.tokens.person_tokens(offer.person_id)[0]
+    return [(key, replace(relation, as_of=min(relation.as_of, now))) for relation in offer.relations]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +111,18 @@ async def known_of_all(tx: Transaction, parties: Sequence[Party], now: datetime,
         suppressed.add((token,), suppression)
     for keys, attempt in await tx.attempts([party.keys for party in parties], now - LOOK_BACK, now):
         attempted.add((keys.person, keys.number), attempt)
+    relations = await tx.relations(sorted({party.keys.person for party in parties}))
+    reassigned = await tx.reassigned(sorted({party.keys.number for party in parties}))
+    suspensions = await tx.suspensions(now)
     return [
         Known(
             consents=party.consents,
             suppressions=suppressed.of(party.tokens),
             attempts=tuple(a for a in attempted.of(party.tokens) if a.attempt_id != party.attempt_id),
             lists=copies_of(party.phone, deps),
+            relations=relations.get(party.keys.person, ()),
+            suspensions=suspensions,
+            reassigned=reassigned.get(party.keys.number, ()),
         )
         for party in parties
     ]

@@ -12,7 +12,7 @@ from compliance_gate.domain.ledger import Chain, Entry, RecordKind
 from compliance_gate.domain.offers import Known, Outlook, clear
 from compliance_gate.domain.places import locate, normalise
 from compliance_gate.handlers.closing import close_entry, closed
-from compliance_gate.handlers.known import Index, Party, distinct, known_of_all, taken_up
+from compliance_gate.handlers.known import Index, Party, distinct, known_of_all, taken_up, told_relations
 from compliance_gate.ports import Clearance, Deps, Transaction, reservation
 from outdial_contracts.events import (
     BlockReason,
@@ -131,6 +131,7 @@ async def _decide(tx: Transaction, ready: Sequence[Ready], deps: Deps) -> Sequen
     """Evaluates under the locks, at one instant, and writes decisions, reservations and ledger records."""
     now = deps.clock.now()
     parties = await _with_revocations(tx, [one.party for one in ready])
+    await tx.merge_relations([told for one in ready for told in told_relations(one.offer, now, deps)])
     known = await known_of_all(tx, parties, now, deps)
     decided = _in_turn(ready, known, now, deps)
     lists = {name: one.as_of.isoformat() for name, one in sorted(deps.lists.in_force().items())}

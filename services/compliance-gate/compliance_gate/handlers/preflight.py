@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from compliance_gate.domain.decision import Decision, evaluate
-from compliance_gate.domain.facts import Call, Facts, Lead, PersonCap
+from compliance_gate.domain.facts import Call, Facts, Lead, PersonCap, Relation
 from compliance_gate.domain.offers import Known
 from compliance_gate.domain.places import normalise
+from compliance_gate.domain.reassigned import disconnected_at
 from compliance_gate.handlers.http import problem
 from compliance_gate.handlers.known import Party, known_of_all, party_of
 from compliance_gate.ports import Deps
@@ -32,6 +33,9 @@ class Candidate:
     person_id: str
     lead: Lead
     consents: tuple[Consent, ...]
+    relations: tuple[Relation, ...]
+    """Newer than what the store holds of the same seller."""
+    debt_id: str | None
 
 
 async def post_preflight(request: Request, deps: Deps) -> Answer:
@@ -64,13 +68,16 @@ def _party(candidate: Candidate, deps: Deps) -> Party:
 
 
 def _preview(candidate: Candidate, known: Known, call: Call, now: datetime, deps: Deps) -> Decision:
+    named = {relation.seller_id for relation in candidate.relations}
     facts = Facts(
-        call=call,
-        lead=candidate.lead,
+        call=replace(call, debt_id=candidate.debt_id),
+        lead=replace(candidate.lead, rnd_disconnected_at=disconnected_at(known.reassigned)),
         consents=known.consents,
         suppressions=known.suppressions,
         attempts=known.attempts,
         lists=known.lists,
+        relations=candidate.relations + tuple(r for r in known.relations if r.seller_id not in named),
+        suspensions=known.suspensions,
     )
     return evaluate(facts, now, deps.pack)
 
@@ -110,7 +117,14 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
         person_id=str(row["person_id"]),
         lead=lead,
         consents=tuple(_consent(consent) for consent in row.get("consents") or ()),
+        relations=tuple(_relation(relation) for relation in row.get("relations") or ()),
+        debt_id=_text(debt) if (debt := row.get("debt_id")) is not None else None,
     )
+
+
+def _relation(row: Mapping[str, Any]) -> Relation:
+    times = {name: _time(row[name]) if row.get(name) else None for name in ("last_transaction_at", "last_inquiry_at")}
+    return Relation(seller_id=_text(row["seller_id"]), contract_active=bool(row.get("contract_active")), **times)
 
 
 def _consent(row: Mapping[str, Any]) -> Consent:
