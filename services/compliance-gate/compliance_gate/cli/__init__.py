@@ -1,4 +1,4 @@
-"""The gate's own tools: cases, packs, lists, reassigned numbers, signing keys, the ledger, and the word on a restore.
+"""The gate's tools: cases, packs, lists, reassigned numbers, signing keys, the ledger, the word on a restore.
 
 Exit codes: 0 it holds, 1 it does not, 2 bad usage or unreadable input.
 """

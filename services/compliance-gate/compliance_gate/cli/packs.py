@@ -55,7 +55,7 @@ def add_to(areas: Areas) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     pack = pack_of(options, options.files)
-    kinds = Counter(type(rule).__name__.removesuffix("Rule").lower() for rule in pack.rules)
+    kinds = Counter(type(rule).__name__.removesuffix("Rule").removesuffix("Duty").lower() for rule in pack.rows)
     facts = {"version": pack.version, "tzdata": pack.tzdata, "countries": sorted(pack.countries), "rows": dict(kinds)}
     if options.json:
         print(json.dumps(facts))
@@ -70,14 +70,14 @@ def _check(options: argparse.Namespace) -> int:
         show_edge=False,
         pad_edge=False,
     )
-    for rule in pack.rules:
+    for rule in pack.rows:
         origin = rule.origin
         where = rule.scope.jurisdiction
         table.add_row(rule.rule_id, where, asks_for(rule), f"{origin.basis} {origin.confidence}", origin.citation)
     console = _console()
     console.print(table)
     rows = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
-    console.print(f"rule pack {pack.version}: {len(pack.rules)} rows ({rows}). {NOT_LEGAL_ADVICE}")
+    console.print(f"rule pack {pack.version}: {len(pack.rows)} rows ({rows}). {NOT_LEGAL_ADVICE}")
     return 0
 
 
@@ -100,8 +100,8 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _changed_rows(old: RulePack, new: RulePack) -> dict[str, list[str]]:
-    before = {rule.rule_id: rule for rule in old.rules}
-    after = {rule.rule_id: rule for rule in new.rules}
+    before = {rule.rule_id: rule for rule in old.rows}
+    after = {rule.rule_id: rule for rule in new.rows}
     found = {
         "added": sorted(after.keys() - before.keys()),
         "removed": sorted(before.keys() - after.keys()),

@@ -7,7 +7,7 @@ effective dates), an attempt leaves a window in hours, or a suspension ends: the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -49,6 +49,20 @@ def evaluate(facts: Facts, now: datetime, pack: RulePack) -> Decision:
     place, rules = stop
     verdict = verdict_of(failures(facts, place, rules, now, pack), place)
     return _decision(verdict, now if verdict.allowed else _next_allowed(facts, now, pack, verdict, rules))
+
+
+def barred(decision: Decision, more: Iterable[Failure]) -> Decision:
+    """The decision with failures that no later time lifts."""
+    found = decision.failures | frozenset(more)
+    if found == decision.failures:
+        return decision
+    return replace(
+        decision,
+        reasons=tuple(sorted({reason for reason, _ in found})),
+        rule_ids=tuple(sorted({rule_id for _, rule_id in found})),
+        next_allowed_at=None,
+        failures=found,
+    )
 
 
 def _decision(verdict: Verdict, next_allowed_at: datetime | None) -> Decision:

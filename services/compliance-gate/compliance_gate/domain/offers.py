@@ -8,6 +8,7 @@ from datetime import datetime
 
 from compliance_gate.domain.clearance import Allowance
 from compliance_gate.domain.decision import Decision, evaluate
+from compliance_gate.domain.ends import Shown, agents_at, caller_id_failures, recording_of, shown_of
 from compliance_gate.domain.facts import (
     Attempt,
     Call,
@@ -29,7 +30,6 @@ from outdial_contracts.events import (
     LeadReady,
     Purpose,
     ReassignedAnswer,
-    RecordingRule,
 )
 
 
@@ -115,17 +115,21 @@ def clear(
     """
     approvers = document.approvers if offer.purpose is Purpose.EMERGENCY else ()
     live = [*live, *_unapproved(offer.purpose, approvers)]
-    decisions = {mode: evaluate(facts_of(offer, known, document, mode), now, pack) for mode in offer.modes}
+    facts = {mode: facts_of(offer, known, document, mode) for mode in offer.modes}
+    decisions = {mode: evaluate(facts[mode], now, pack) for mode in offer.modes}
     passed = tuple(mode for mode, decision in decisions.items() if decision.allowed)
     deciding = tuple(m for m in offer.modes if m != CallMode.PRERECORDED) or offer.modes
     place = next(iter(decisions.values())).place
     region, zone = (place.region, min(place.zones, default=None)) if place else (None, None)
+    shown = shown_of([facts[mode] for mode in passed], place, now, pack) if place else Shown()
+    live += caller_id_failures(document.caller_ids, shown, offer.purpose, pack)
     if place and not live and set(passed) & set(deciding):
         allowance = Allowance(
             modes=passed,
             place=place,
             may_play_recording=CallMode.PRERECORDED in passed,
-            recording=RecordingRule.ANNOUNCE,
+            recording=recording_of([facts[m] for m in passed], place, agents_at(document, pack), now, pack),
+            shown=shown,
         )
         cleared = Outlook(reasons=(), rule_ids=(), next_allowed_at=now, allowance=allowance, region=region, zone=zone)
         return replace(cleared, approvers=approvers)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from compliance_gate.domain.holidays import HolidaySet
-from outdial_contracts.events import CallMode, ConsentLevel, LineType, Purpose, RuleOutcome
+from outdial_contracts.events import CallMode, ConsentLevel, LineType, Purpose, RecordingRule, RuleOutcome
 
 
 class Basis(StrEnum):
@@ -164,7 +164,30 @@ class ListRule:
     lifted_by: Exemption = NO_EXEMPTION
 
 
+@dataclass(frozen=True, kw_only=True)
+class RecordingDuty:
+    """What must happen before a call is recorded, where one of its ends is; it never blocks a call."""
+
+    rule_id: str
+    scope: Scope
+    origin: Origin
+    asks: RecordingRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallerIdRule:
+    """Which of our numbers may be shown to callees there: one that can be called, and begins with a prefix if any."""
+
+    rule_id: str
+    scope: Scope
+    origin: Origin
+    prefixes: tuple[str, ...] = ()
+    """E.164 beginnings; empty: any number that can be called."""
+
+
 Rule = WindowRule | ConsentRule | CapRule | CooldownRule | ListRule
+"""What decides whether a call may be placed."""
+PackRow = Rule | RecordingDuty | CallerIdRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,6 +264,8 @@ class RulePack:
     caps: tuple[CapRule, ...] = ()
     cooldowns: tuple[CooldownRule, ...] = ()
     lists: tuple[ListRule, ...] = ()
+    recordings: tuple[RecordingDuty, ...] = ()
+    caller_ids: tuple[CallerIdRule, ...] = ()
     revoke_all_from: date = date.max
     """US-REVOKE-ALL, 47 CFR 64.1200(a)(10): from this local date one revocation ends every earlier consent."""
     files: tuple[PackFile, ...] = ()
@@ -248,7 +273,7 @@ class RulePack:
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
-        """Every row."""
+        """Every row that decides whether a call may be placed."""
         return (*self.windows, *self.consents, *self.caps, *self.cooldowns, *self.lists)
 
     def in_scope(
@@ -270,6 +295,11 @@ class RulePack:
         """What `in_scope` found before: the rows never change."""
         return {}
 
-    def rule(self, rule_id: str) -> Rule | None:
+    @cached_property
+    def rows(self) -> tuple[PackRow, ...]:
+        """Every row."""
+        return (*self.rules, *self.recordings, *self.caller_ids)
+
+    def rule(self, rule_id: str) -> PackRow | None:
         """The row of that id; None for the gate's own rules."""
-        return next((rule for rule in self.rules if rule.rule_id == rule_id), None)
+        return next((row for row in self.rows if row.rule_id == rule_id), None)

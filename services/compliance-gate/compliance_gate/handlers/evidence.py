@@ -10,9 +10,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from compliance_gate.domain.facts import Relation
+from compliance_gate.domain.ledger import Record, RecordKind
 from compliance_gate.domain.offers import Known
 from compliance_gate.domain.reassigned import answer_for
-from compliance_gate.domain.rules import Rule
+from compliance_gate.domain.rules import PackRow
 from compliance_gate.handlers.closing import NotCleared, cleared_answer
 from compliance_gate.handlers.known import known_of
 from compliance_gate.handlers.proving import inclusions
@@ -38,7 +39,7 @@ async def evidence_of(attempt_id: str, deps: Deps) -> dict[str, Any] | None:
         "attempt_id": attempt_id,
         "not_legal_advice": NOT_ADVICE,
         "times": _times(clearance, redemptions),
-        "decision": _decision(clearance, deps),
+        "decision": {**_decision(clearance, deps), **_presentation(records, deps)},
         "facts": _facts(clearance),
         "consents": [{**_consent(consent), "reassigned": _reassigned(consent, known)} for consent in consents],
         "relations": [_relation(relation) for relation in known.relations],
@@ -100,6 +101,16 @@ def _decision(clearance: Clearance, deps: Deps) -> dict[str, Any]:
     }
 
 
+def _presentation(records: Sequence[Record], deps: Deps) -> dict[str, Any]:
+    """The rows on recording and on the number shown that the decision's ledger record names."""
+    for body in (json.loads(record.body) for record in records if record.kind is RecordKind.DECISION):
+        return {
+            shown: [_rule(i, deps.pack.rule(i), deps) for i in body.get(names, ())]
+            for shown, names in (("recording_rules", "recording_rule_ids"), ("caller_id_rules", "caller_id_rule_ids"))
+        }
+    return {}
+
+
 def _rules(clearance: Clearance, deps: Deps) -> list[dict[str, str]]:
     """The pack's rows that could have blocked it, with their citations."""
     try:
@@ -116,7 +127,7 @@ def _rules(clearance: Clearance, deps: Deps) -> list[dict[str, str]]:
     return [_rule(i, row, deps) for i, row in sorted({row.rule_id: row for row in applying}.items())]
 
 
-def _rule(rule_id: str, row: Rule | None, deps: Deps) -> dict[str, str]:
+def _rule(rule_id: str, row: PackRow | None, deps: Deps) -> dict[str, str]:
     """Of the pack in force now; a rule of the gate's own has no row."""
     if row is None:
         return {"rule_id": rule_id, "citation": OWN_RULE, "rule_pack": deps.pack.version}

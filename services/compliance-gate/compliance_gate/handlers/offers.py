@@ -202,7 +202,7 @@ def _cleared(
         destination_prefix=allowance.place.destination_prefix,
         agent_guaranteed=offer.agent_guaranteed,
         may_play_recording=allowance.may_play_recording,
-        recording_rule=allowance.recording,
+        recording_rule=allowance.recording.asks,
         rule_pack=deps.pack.version,
         tzdata=deps.pack.tzdata,
         score=offer.score,
@@ -210,6 +210,8 @@ def _cleared(
         cleared_at=now,
         expires_at=expires_at,
         allowed_modes=allowance.modes,
+        caller_id_rule=",".join(allowance.shown.rule_ids) or None,
+        caller_id_prefixes=allowance.shown.prefixes or (),
     )
 
 
@@ -242,6 +244,9 @@ def _entry(decided: Decided, lists: Mapping[str, str], deps: Deps) -> Entry:
         "modes": [mode.value for mode in offer.modes],
         "decision": "cleared" if allowance else "blocked",
         "allowed_modes": [mode.value for mode in allowance.modes] if allowance else [],
+        "recording": allowance.recording.asks.value if allowance else None,
+        "recording_rule_ids": list(allowance.recording.rule_ids) if allowance else [],
+        "caller_id_rule_ids": list(allowance.shown.rule_ids) if allowance else [],
         "reasons": [reason.value for reason in outlook.reasons],
         "rule_ids": list(outlook.rule_ids),
         "consent_ids": sorted(consent.consent_id for consent in offer.consents),

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from compliance_gate.domain.decision import Decision, evaluate
+from compliance_gate.domain.decision import Decision, barred, evaluate
+from compliance_gate.domain.ends import caller_id_failures, shown_of
 from compliance_gate.domain.facts import Call, Facts, Lead, PersonCap, Relation
 from compliance_gate.domain.offers import Known
 from compliance_gate.domain.places import normalise
@@ -42,7 +43,7 @@ async def post_preflight(request: Request, deps: Deps) -> Answer:
     """{"campaign": {...campaign.yaml}, "leads": [...]} -> callable, blocked by reason, and each lead's answer."""
     try:
         body = json.loads(request.message)
-        call = _call(body["campaign"])
+        call, caller_ids = _call(body["campaign"]), _texts(body["campaign"].get("caller_ids") or ())
         candidates = [_candidate(row) for row in body["leads"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         detail = f"want campaign (campaign.yaml as JSON) and leads (rows of a dry run); {type(error).__name__}"
@@ -53,7 +54,7 @@ async def post_preflight(request: Request, deps: Deps) -> Answer:
     async with deps.store.transaction() as tx:
         found = await known_of_all(tx, parties, request.now, deps)
     for candidate, known in zip(candidates, found, strict=True):
-        decision = _preview(candidate, known, call, request.now, deps)
+        decision = _preview(candidate, known, call, caller_ids, request.now, deps)
         blocked.update(reason.value for reason in decision.reasons)
         results.append(_result(candidate, decision))
     callable_now = sum(not result["reasons"] for result in results)
@@ -67,7 +68,9 @@ def _party(candidate: Candidate, deps: Deps) -> Party:
     return party_of(candidate.person_id, phone, deps, candidate.consents)
 
 
-def _preview(candidate: Candidate, known: Known, call: Call, now: datetime, deps: Deps) -> Decision:
+def _preview(
+    candidate: Candidate, known: Known, call: Call, caller_ids: Sequence[str], now: datetime, deps: Deps
+) -> Decision:
     named = {relation.seller_id for relation in candidate.relations}
     facts = Facts(
         call=replace(call, debt_id=candidate.debt_id),
@@ -79,7 +82,11 @@ def _preview(candidate: Candidate, known: Known, call: Call, now: datetime, deps
         relations=candidate.relations + tuple(r for r in known.relations if r.seller_id not in named),
         suspensions=known.suspensions,
     )
-    return evaluate(facts, now, deps.pack)
+    decision = evaluate(facts, now, deps.pack)
+    if decision.place is None:
+        return decision
+    shown = shown_of([facts], decision.place, now, deps.pack)
+    return barred(decision, caller_id_failures(caller_ids, shown, call.purpose, deps.pack))
 
 
 def _result(candidate: Candidate, decision: Decision) -> dict[str, Any]:
@@ -139,6 +146,12 @@ def _consent(row: Mapping[str, Any]) -> Consent:
             "level": ConsentLevel(str(row["level"]).upper()).value,
         }
     )
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list | tuple):
+        raise TypeError("not a list")
+    return tuple(map(_text, values))
 
 
 def _text(value: object) -> str:
