@@ -83,7 +83,7 @@ def cases(draw: st.DrawFn) -> tuple[Facts, datetime]:
 
 @given(cases(), st.data())
 @settings(deadline=None)
-def test_one_more_suppression_attempt_suspension_or_rule_never_allows(
+def test_one_more_suppression_attempt_suspension_disconnect_or_rule_never_allows(
     case: tuple[Facts, datetime], data: st.DataObject
 ) -> None:
     facts, now = case
@@ -94,6 +94,7 @@ def test_one_more_suppression_attempt_suspension_or_rule_never_allows(
         replace(facts, suppressions=(*facts.suppressions, data.draw(suppressions(now)))),
         replace(facts, attempts=(*facts.attempts, data.draw(attempts(now)))),
         replace(facts, suspensions=(suspension,)),
+        replace(facts, lead=replace(facts.lead, rnd_disconnected_at=now - timedelta(seconds=data.draw(SECONDS)))),
         replace(facts, dependencies_down=frozenset({"audit_log"})),
     )
     for stricter in more:
