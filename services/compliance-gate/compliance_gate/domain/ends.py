@@ -112,8 +112,9 @@ def caller_id_failures(
 
 
 def _speaks(scope: Scope, every: Sequence[Facts], end: frozenset[str], place: Place, now: datetime) -> bool:
-    dates = {local_date(now, zone) for zone in place.zones} or {now.date()}
-    return any(map(scope.in_force, dates)) and any(
+    if not any(
         scope.applies(end, facts.call.purpose, facts.lead.consumer, facts.call.mode, facts.lead.line_type)
         for facts in every
-    )
+    ):
+        return False
+    return any(scope.in_force(day) for day in {local_date(now, zone) for zone in place.zones} or {now.date()})
