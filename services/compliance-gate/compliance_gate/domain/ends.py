@@ -70,7 +70,7 @@ def agents_at(document: CampaignDocument, pack: RulePack) -> frozenset[str]:
 def _duties(
     every: Sequence[Facts], end: frozenset[str], place: Place, now: datetime, pack: RulePack
 ) -> Iterator[tuple[RecordingRule, str]]:
-    found = [(row.asks, row.rule_id) for row in pack.recordings if _speaks(row.scope, every, end, place, now)]
+    found = [(row.asks, row.rule_id) for row in pack.at(end)[0] if _speaks(row.scope, every, end, place, now)]
     yield from found or [(RecordingRule.ASK, NO_DUTY_KNOWN)]
 
 
@@ -78,7 +78,8 @@ def shown_of(every: Sequence[Facts], place: Place, now: datetime, pack: RulePack
     """The numbers that every row of the callee's places admits; an emergency is bound by none."""
     if any(facts.call.purpose is Purpose.EMERGENCY for facts in every):
         return Shown()
-    rows = [row for row in pack.caller_ids if _speaks(row.scope, every, place.jurisdictions, place, now)]
+    bound = pack.at(place.jurisdictions)[1]
+    rows = [row for row in bound if _speaks(row.scope, every, place.jurisdictions, place, now)]
     prefixes: tuple[str, ...] | None = None
     for row in rows:
         if row.prefixes:

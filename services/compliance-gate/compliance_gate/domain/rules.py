@@ -300,6 +300,25 @@ class RulePack:
         """Every row."""
         return (*self.rules, *self.recordings, *self.caller_ids)
 
+    def at(self, places: frozenset[str]) -> tuple[tuple[RecordingDuty, ...], tuple[CallerIdRule, ...]]:
+        """The rows on recording and on caller IDs of some countries and regions."""
+        key = places & self._places
+        if key not in self._rows_at:
+            duties = tuple(row for row in self.recordings if row.scope.jurisdiction in key)
+            self._rows_at[key] = duties, tuple(row for row in self.caller_ids if row.scope.jurisdiction in key)
+        return self._rows_at[key]
+
+    @cached_property
+    def _places(self) -> frozenset[str]:
+        """Named by a row on recording or caller IDs."""
+        duties = {row.scope.jurisdiction for row in self.recordings}
+        return frozenset(duties | {row.scope.jurisdiction for row in self.caller_ids})
+
+    @cached_property
+    def _rows_at(self) -> dict[frozenset[str], tuple[tuple[RecordingDuty, ...], tuple[CallerIdRule, ...]]]:
+        """What `at` found before: the rows never change."""
+        return {}
+
     def rule(self, rule_id: str) -> PackRow | None:
         """The row of that id; None for the gate's own rules."""
         return next((row for row in self.rows if row.rule_id == rule_id), None)
