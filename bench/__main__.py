@@ -1,4 +1,4 @@
-"""`python -m bench [hop|attempts|windows|all|phones|ledger|recovery] [--json]`: progress on stderr, results on stdout.
+"""`python -m bench [WORD] [--json]`: progress on stderr, results on stdout; `all`: hop, attempts, windows, decisions.
 
 `phones` and `ledger` are not in `all`: minutes and 3 GiB of memory the one (it prints JSON), 750 MiB of disk the other.
 `recovery` measures nothing: it makes the table of what `python -m tests.integration.storm` left.
@@ -13,11 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench import attempts, hop, ledger, phones, recovery, windows
+from bench import attempts, decisions, hop, ledger, phones, recovery, windows
 from bench.machine import this_machine
 from bench.tables import show
 
-WORDS = ("hop", "attempts", "windows", "all", "phones", "ledger", "recovery")
+WORDS = ("hop", "attempts", "windows", "decisions", "all", "phones", "ledger", "recovery")
 STORMS = Path(__file__).resolve().parents[1] / ".outdial" / "storms" / "recovery.jsonl"
 
 
@@ -43,14 +43,16 @@ def main() -> None:
     hops = hop.run(_say) if chosen.what in ("hop", "all") else None
     runs = attempts.run(_say) if chosen.what in ("attempts", "all") else None
     live = windows.run(_say) if chosen.what in ("windows", "all") else None
+    gate = decisions.run(_say) if chosen.what in ("decisions", "all") else None
     if chosen.json:
         found: dict[str, Any] = {"machine": asdict(machine)}
         found |= {"hop": asdict(hops)} if hops else {}
         found |= {"attempts": asdict(runs)} if runs else {}
         found |= {"windows": {name: asdict(figures) for name, figures in live.items()}} if live else {}
+        found |= {"decisions": asdict(gate)} if gate else {}
         print(json.dumps(found, indent=2))
         return
-    show(machine, hops, runs, live)
+    show(machine, hops, runs, live, gate)
 
 
 def _say(text: str) -> None:

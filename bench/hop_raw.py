@@ -90,7 +90,7 @@ def _copy(
             "fetch.wait.max.ms": 100,
         }
     )
-    producer = Producer(_producer_settings(bootstrap, group if transactional else None))
+    producer = Producer(producer_settings(bootstrap, group if transactional else None))
     try:
         if transactional:
             producer.init_transactions(WAIT_SECONDS)
@@ -134,7 +134,8 @@ def _produce(producer: Producer, target: str, batch: Sequence[Any]) -> None:
                 producer.poll(0.01)
 
 
-def _producer_settings(bootstrap: str, transactional_id: str | None) -> dict[str, Any]:
+def producer_settings(bootstrap: str, transactional_id: str | None) -> dict[str, Any]:
+    """Those of the runtime's producer."""
     settings: dict[str, Any] = {
         "bootstrap.servers": bootstrap,
         "log_level": 2,

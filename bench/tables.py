@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.attempts import AttemptsResult
+from bench.decisions import BURST, REDEEMS_PER_SECOND, DecisionsResult
 from bench.figures import Percentiles, RunFigures
 from bench.hop import Hop, HopResult
 from bench.machine import Machine
@@ -23,6 +24,7 @@ def show(
     hops: HopResult | None,
     runs: AttemptsResult | None,
     live: Mapping[str, Contender] | None = None,
+    gate: DecisionsResult | None = None,
 ) -> None:
     """Prints what there is."""
     console = Console(width=WIDTH)
@@ -37,6 +39,9 @@ def show(
         console.print(_cpu_table(runs))
     if live is not None:
         console.print(_windows_table(live))
+    if gate is not None:
+        for table in _decisions_tables(gate):
+            console.print(table)
 
 
 def _hop_table(result: HopResult) -> Table:
@@ -54,6 +59,28 @@ def _hop_table(result: HopResult) -> Table:
     table.add_row("raw client, no guarantee", f"{result.raw.stream:.0f}", "", "")
     table.add_row("decode + encode only, no Kafka", f"{result.codec:.0f}", f"{1000 / result.codec:.3f}", "")
     return table
+
+
+def _decisions_tables(result: DecisionsResult) -> tuple[Table, Table]:
+    rates = Table(title=f"Decisions, {result.offers} offers, {result.blocked} blocked")
+    for column in ("what", "decisions/s", "per CPU-second of its process", "of the ceiling, by CPU"):
+        rates.add_column(column, justify="left" if column == "what" else "right")
+    top = result.ceiling.per_cpu_second
+    contenders = {"gate": result.gate, "ceiling: same client, decode and encode only": result.ceiling}
+    for name, rate in contenders.items():
+        rates.add_row(name, f"{rate.per_second:.0f}", f"{rate.per_cpu_second:.0f}", f"{rate.per_cpu_second / top:.2f}")
+    waits = Table(title=f"Redeem at {REDEEMS_PER_SECOND}/s; {result.redeem_cpu_ms:.2f} CPU-ms of the gate each")
+    for column in ("beside", "granted", "not", "p50 ms", "p99 ms", "longest ms"):
+        waits.add_column(column, justify="left" if column == "beside" else "right")
+    beside = {
+        "nothing else": result.redeem_alone,
+        f"{BURST} offers a second": result.redeem_beside,
+        "offers without a pause": result.redeem_flooded,
+    }
+    for name, seen in beside.items():
+        times = (f"{ms:.1f}" for ms in (seen.p50_ms, seen.p99_ms, seen.longest_ms))
+        waits.add_row(name, str(seen.granted), str(seen.others), *times)
+    return rates, waits
 
 
 def _runs(result: AttemptsResult) -> tuple[RunFigures, RunFigures, RunFigures]:

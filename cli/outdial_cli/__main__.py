@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from outdial_cli.commands import ask, dead, give, ledger, world
+from outdial_cli.commands import ask, dead, give, ledger, suspension, world
 
 app = typer.Typer(
     help="outdial: an outbound-dialing platform. Start with `outdial demo`.",
@@ -31,6 +31,7 @@ for name, group in (
     ("routes", give.routes),
     ("dead", dead.app),
     ("ledger", ledger.app),
+    ("suspension", suspension.app),
 ):
     app.add_typer(group, name=name)
 

@@ -95,7 +95,15 @@ def _holds_nul(value: object) -> bool:
     if isinstance(value, str):
         return "\x00" in value
     if isinstance(value, dict):
-        return any(_holds_nul(item) for pair in value.items() for item in pair)
+        for name, item in value.items():  # spelt out: every message of every service goes through here
+            if type(item) is str:
+                if "\x00" in item:
+                    return True
+            elif (type(item) is dict or type(item) is list) and _holds_nul(item):
+                return True
+            if "\x00" in name:
+                return True
+        return False
     return isinstance(value, list) and any(map(_holds_nul, value))
 
 

@@ -57,6 +57,7 @@ class BlockReason(StrEnum):
     OFFER_EXPIRED = "OFFER_EXPIRED"
     RESTORE_LOCK = "RESTORE_LOCK"
     APPROVERS_MISSING = "APPROVERS_MISSING"
+    CALLER_ID = "CALLER_ID"
 
 
 class CallMode(StrEnum):
@@ -285,6 +286,15 @@ class Purpose(StrEnum):
     EMERGENCY = "EMERGENCY"
 
 
+class ReassignedReply(StrEnum):
+    """What the Reassigned Numbers Database says: disconnected since the date, not, or nothing known."""
+
+    UNKNOWN = "UNKNOWN"
+    YES = "YES"
+    NO = "NO"
+    NO_DATA = "NO_DATA"
+
+
 class RecordingRule(StrEnum):
     """What must happen before a call is recorded, by the stricter end."""
 
@@ -446,6 +456,8 @@ class CampaignDocument:
     """Environment variable that holds the signing secret."""
     approvers: tuple[str, ...] = ()
     """Who approved it, by name; an EMERGENCY campaign needs two distinct ones."""
+    agent_region: str | None = None
+    """Where the agents sit, for example US-NY or GB; null: where the seller's callback number is."""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -473,6 +485,7 @@ class CampaignDocument:
             webhook_url=record['webhook_url'],
             webhook_secret_env=record['webhook_secret_env'],
             approvers=tuple(record['approvers']),
+            agent_region=record['agent_region'],
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -500,6 +513,7 @@ class CampaignDocument:
             'webhook_url': self.webhook_url,
             'webhook_secret_env': self.webhook_secret_env,
             'approvers': list(self.approvers),
+            'agent_region': self.agent_region,
         }
 
 
@@ -645,6 +659,72 @@ class Phone:
             'number': self.number,
             'default_region': self.default_region,
             'line_type': self.line_type.value,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReassignedAnswer:
+    """An answer of the Reassigned Numbers Database to one number and date."""
+
+    number_key: str
+    """Token of the number under the oldest key version."""
+    consent_date: str
+    """The date that was asked about, YYYY-MM-DD (UTC)."""
+    reply: ReassignedReply
+    """The answer."""
+    answered_at: datetime
+    """When it was given."""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            number_key=record['number_key'],
+            consent_date=record['consent_date'],
+            reply=ReassignedReply(record['reply']),
+            answered_at=record['answered_at'],
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        return {
+            'number_key': self.number_key,
+            'consent_date': self.consent_date,
+            'reply': self.reply.value,
+            'answered_at': self.answered_at,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Relation:
+    """An existing business relationship of the person with a seller (FORMAT.md lead.ebr[]), as the CRM knows it."""
+
+    seller_id: str
+    """Seller."""
+    as_of: datetime
+    """When the CRM knew it so; of several the latest is the one that holds."""
+    contract_active: bool
+    """Whether a contract runs."""
+    last_transaction_at: datetime | None = None
+    """Last purchase or payment."""
+    last_inquiry_at: datetime | None = None
+    """Last inquiry or application."""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            seller_id=record['seller_id'],
+            as_of=record['as_of'],
+            contract_active=record['contract_active'],
+            last_transaction_at=record['last_transaction_at'],
+            last_inquiry_at=record['last_inquiry_at'],
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        return {
+            'seller_id': self.seller_id,
+            'as_of': self.as_of,
+            'contract_active': self.contract_active,
+            'last_transaction_at': self.last_transaction_at,
+            'last_inquiry_at': self.last_inquiry_at,
         }
 
 
@@ -1707,6 +1787,10 @@ class ComplianceCleared(Event):
     """The token dies then."""
     allowed_modes: tuple[CallMode, ...] = ()
     """Modes that were evaluated and allowed."""
+    caller_id_rule: str | None = None
+    """Rule that says which of our numbers may be shown; null: none."""
+    caller_id_prefixes: tuple[str, ...] = ()
+    """The number shown begins with one of these, E.164; empty: any number that can be called."""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -1731,6 +1815,8 @@ class ComplianceCleared(Event):
             cleared_at=record['cleared_at'],
             expires_at=record['expires_at'],
             allowed_modes=tuple(CallMode(item) for item in record['allowed_modes']),
+            caller_id_rule=record['caller_id_rule'],
+            caller_id_prefixes=tuple(record['caller_id_prefixes']),
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -1755,6 +1841,8 @@ class ComplianceCleared(Event):
             'token': self.token,
             'cleared_at': self.cleared_at,
             'expires_at': self.expires_at,
+            'caller_id_rule': self.caller_id_rule,
+            'caller_id_prefixes': list(self.caller_id_prefixes),
         }
 
 
@@ -2071,6 +2159,10 @@ class LeadReady(Event):
     """Every mode the attempt may become."""
     consents: tuple[Consent, ...] = ()
     """Consents that came with the lead."""
+    relations: tuple[Relation, ...] = ()
+    """Business relationships of the person with sellers."""
+    debt_id: str | None = None
+    """The debt it is about; collections only."""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -2098,6 +2190,8 @@ class LeadReady(Event):
             expires_at=record['expires_at'],
             modes=tuple(CallMode(item) for item in record['modes']),
             consents=tuple(Consent.from_record(item) for item in record['consents']),
+            relations=tuple(Relation.from_record(item) for item in record['relations']),
+            debt_id=record['debt_id'],
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -2125,6 +2219,8 @@ class LeadReady(Event):
             'epoch': self.epoch,
             'offered_at': self.offered_at,
             'expires_at': self.expires_at,
+            'relations': [item.to_record() for item in self.relations],
+            'debt_id': self.debt_id,
         }
 
 
@@ -2245,6 +2341,10 @@ class LeadSubmitted(Event):
     """List it came from."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     """Unknown columns, kept."""
+    relations: tuple[Relation, ...] = ()
+    """Business relationships of the person with sellers."""
+    debt_id: str | None = None
+    """The debt it is about; collections only."""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -2270,6 +2370,8 @@ class LeadSubmitted(Event):
             preferred_hours=record['preferred_hours'],
             list_source=record['list_source'],
             attributes=record['attributes'],
+            relations=tuple(Relation.from_record(item) for item in record['relations']),
+            debt_id=record['debt_id'],
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -2295,6 +2397,8 @@ class LeadSubmitted(Event):
             'list_source': self.list_source,
             'attributes': dict(self.attributes),
             'submitted_at': self.submitted_at,
+            'relations': [item.to_record() for item in self.relations],
+            'debt_id': self.debt_id,
         }
 
 
@@ -2487,6 +2591,31 @@ class PacingSupply(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ReassignedAnswered(Event):
+    """Answers of the Reassigned Numbers Database that the gate holds (durable before this leaves)."""
+
+    TOPIC: ClassVar[str] = "reassigned.answered"
+
+    batch_id: str
+    """Id of this event's share of an import."""
+    answers: tuple[ReassignedAnswer, ...] = ()
+    """At most 500."""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            batch_id=record['batch_id'],
+            answers=tuple(ReassignedAnswer.from_record(item) for item in record['answers']),
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        return {
+            'batch_id': self.batch_id,
+            'answers': [item.to_record() for item in self.answers],
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StopChanged(Event):
     """The stop button, pressed or released."""
 
@@ -2610,6 +2739,55 @@ class SuppressionSubmitted(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SuspensionChanged(Event):
+    """A declared state of emergency, declared or lifted (durable at the gate before this leaves)."""
+
+    TOPIC: ClassVar[str] = "suspension.changed"
+
+    suspension_id: str
+    """Id of the declaration."""
+    region: str
+    """US-NY, or a country."""
+    starts_at: datetime
+    """In force from then."""
+    source: str
+    """Where it is proclaimed, for example an executive order."""
+    entered_by: str
+    """Who declared it here."""
+    changed_by: str
+    """Who made this change."""
+    changed_at: datetime
+    """When; the latest is what holds."""
+    ends_at: datetime | None = None
+    """No longer in force from then; null while open."""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            suspension_id=record['suspension_id'],
+            region=record['region'],
+            starts_at=record['starts_at'],
+            source=record['source'],
+            entered_by=record['entered_by'],
+            changed_by=record['changed_by'],
+            changed_at=record['changed_at'],
+            ends_at=record['ends_at'],
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        return {
+            'suspension_id': self.suspension_id,
+            'region': self.region,
+            'starts_at': self.starts_at,
+            'ends_at': self.ends_at,
+            'source': self.source,
+            'entered_by': self.entered_by,
+            'changed_by': self.changed_by,
+            'changed_at': self.changed_at,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TeamOwner(Event):
     """Who owns a team."""
 
@@ -2672,8 +2850,10 @@ EVENTS: dict[str, type[Event]] = {
     PacingDemand.TOPIC: PacingDemand,
     PacingJournal.TOPIC: PacingJournal,
     PacingSupply.TOPIC: PacingSupply,
+    ReassignedAnswered.TOPIC: ReassignedAnswered,
     StopChanged.TOPIC: StopChanged,
     SuppressionChanged.TOPIC: SuppressionChanged,
     SuppressionSubmitted.TOPIC: SuppressionSubmitted,
+    SuspensionChanged.TOPIC: SuspensionChanged,
     TeamOwner.TOPIC: TeamOwner,
 }

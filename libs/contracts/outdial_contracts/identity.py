@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import uuid
 from collections.abc import Mapping
@@ -66,5 +65,5 @@ class TokenKeys:
         return tuple(self._token(version, f"n:{e164}") for version in sorted(self.keys))
 
     def _token(self, version: int, what: str) -> str:
-        digest = hmac.new(self.keys[version], what.encode(), hashlib.sha256).digest()
+        digest = hmac.digest(self.keys[version], what.encode(), "sha256")
         return f"{version}.{base64.urlsafe_b64encode(digest).decode()[:TOKEN_CHARACTERS]}"

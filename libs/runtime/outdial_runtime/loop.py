@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from outdial_contracts.base import Event
 from outdial_contracts.headers import EventHeaders
@@ -25,7 +26,7 @@ from outdial_runtime.delivery import Delivery, Stages
 from outdial_runtime.outcome import DeadLetter, Drop, Outcome, Publish, RetryLater
 from outdial_runtime.records import Stamp, attempt_of, dead_record, parse
 from outdial_runtime.schedule import LONGEST_POLL_SECONDS, Schedule
-from outdial_runtime.service import PartitionHooks, Received, Subscription, Tick, TickInput
+from outdial_runtime.service import Batched, PartitionHooks, Received, Subscription, Tick, TickInput
 from outdial_runtime.surroundings import Surroundings
 
 MAX_BATCH = 200
@@ -37,6 +38,10 @@ log = logging.getLogger(__name__)
 
 class HandlerFault(Exception):
     """A handler raised what it did not declare: a systemic fault. Names the place, never the content."""
+
+
+class OutcomeCount(Exception):
+    """A batch handler did not answer one outcome for each message."""
 
 
 @dataclass(kw_only=True)
@@ -154,29 +159,34 @@ class Loop:
         while done < len(messages):
             group = self._group(messages, done)
             done += len(group)
-            await self._side_by_side([m for m in group if not self._schedule.is_held(m.source)], part, deps)
+            await self._at_once([m for m in group if not self._schedule.is_held(m.source)], part, deps)
             if done == len(messages) or self._around.clock.monotonic() - part.started > DELIVER_AFTER_SECONDS:
                 if not await self._deliver(part, messages[done:]):
                     return
                 part = _Part(started=self._around.clock.monotonic())
 
     def _group(self, messages: Sequence[Message], start: int) -> Sequence[Message]:
-        """The next messages that may be handled at once: of one topic that allows it, no key twice."""
+        """The next messages that may be handled at once: of one topic that allows it, no key twice unless batched."""
         topic, keys = messages[start].topic, {messages[start].key}
-        end = start + 1
-        for message in messages[end : start + self._subscriptions[topic].side_by_side]:
-            if message.topic != topic or message.key in keys:
+        end, batched = start + 1, self._subscriptions[topic].batched
+        for message in messages[end : start + (batched.most if batched else self._subscriptions[topic].side_by_side)]:
+            if message.topic != topic or (message.key in keys and not batched):
                 break
             keys.add(message.key)
             end += 1
         return messages[start:end]
 
-    async def _side_by_side(self, group: Sequence[Message], part: _Part, deps: Any) -> None:
+    async def _at_once(self, group: Sequence[Message], part: _Part, deps: Any) -> None:
         for message in group:
             part.firsts.setdefault(message.source, message.offset)
         if len(group) == 1:
             await self._one(group[0], part, deps)
-            return
+        elif group and (batched := self._subscriptions[group[0].topic].batched):
+            await self._batch(group, batched, part, deps)
+        else:
+            await self._side_by_side(group, part, deps)
+
+    async def _side_by_side(self, group: Sequence[Message], part: _Part, deps: Any) -> None:
         tasks: list[asyncio.Task[None]] = []
         for message in group:
             tasks.append(asyncio.create_task(self._one(message, part, deps, tasks[-1] if tasks else None)))
@@ -199,6 +209,31 @@ class Loop:
 
     async def _one(self, message: Message, part: _Part, deps: Any, before: asyncio.Task[None] | None = None) -> None:
         """Handles it; what came of it is collected after `before` is, so that offsets and outcomes keep their order."""
+        taken, span = self._take(message)
+        with self._around.spans.within(span):
+            outcome = taken if not isinstance(taken, Received) else await self._call(message, taken, deps)
+            if before is not None:
+                await before
+            await self._collect(message, taken, outcome, part, span)
+
+    async def _batch(self, group: Sequence[Message], batched: Batched, part: _Part, deps: Any) -> None:
+        """One call for all that can be read; a span, an outcome and a place in the order for each."""
+        taken = [self._take(message) for message in group]
+        received = [one for one, _ in taken if isinstance(one, Received)]
+        try:
+            outcomes = iter(await self._call_batch(group[0], received, batched, deps))
+        except BaseException as error:
+            for _, span in taken:
+                span.set_status(StatusCode.ERROR, type(error).__name__)
+                span.end()
+            raise
+        for message, (one, span) in zip(group, taken, strict=True):
+            with self._around.spans.within(span):
+                outcome = next(outcomes) if isinstance(one, Received) else one
+                await self._collect(message, one, outcome, part, span)
+
+    def _take(self, message: Message) -> tuple[Received[Any] | DeadLetter | Drop, Span]:
+        """What a handler receives, or why none can; and the span of the handling, begun."""
         parsed = parse(message)
         event, headers = parsed if isinstance(parsed, tuple) else (None, None)
         attributes: dict[str, str | int] = {
@@ -208,22 +243,15 @@ class Loop:
             "messaging.kafka.offset": message.offset,
         }
         traceparent = headers.traceparent if headers else None
-        with self._around.spans.incoming(
+        span = self._around.spans.begin(
             f"{message.topic} process", SpanKind.CONSUMER, traceparent, attempt_of(event), attributes
-        ) as span:
-            if event is None or headers is None:
-                assert isinstance(parsed, DeadLetter | Drop)
-                outcome: Outcome = parsed
-            else:
-                outcome = await self._call(message, event, headers, deps)
-            if before is not None:
-                await before
-            if self._schedule.is_held(message.source):
-                return  # one before it was put off, so this one comes again
-            await self._collect(message, outcome, headers.id if headers else "", part, span)
+        )
+        if not isinstance(parsed, tuple):
+            return parsed, span
+        return self._received(message, *parsed), span
 
-    async def _call(self, message: Message, event: Event, headers: EventHeaders, deps: Any) -> Outcome:
-        received = Received(
+    def _received(self, message: Message, event: Event, headers: EventHeaders) -> Received[Any]:
+        return Received(
             event=event,
             cause=headers.id,
             time=headers.time,
@@ -233,14 +261,34 @@ class Loop:
             offset=message.offset,
             raw=message.value or b"",
         )
-        try:
-            return await self._subscriptions[message.topic].handler(received, deps)
-        except Exception as error:
-            place = f"{message.topic}[{message.partition}]@{message.offset}"
-            raise HandlerFault(f"{place}: the handler raised {type(error).__name__}") from error
 
-    async def _collect(self, message: Message, outcome: Outcome, cause: str, part: _Part, span: Span) -> None:
+    async def _call(self, message: Message, received: Received[Any], deps: Any) -> Outcome:
+        with _fault_placed(message):
+            return await self._subscriptions[message.topic].handler(received, deps)
+
+    async def _call_batch(
+        self, first: Message, received: Sequence[Received[Any]], batched: Batched, deps: Any
+    ) -> Sequence[Outcome]:
+        if not received:
+            return ()
+        with _fault_placed(first):
+            outcomes = await batched.handler(received, deps)
+            if len(outcomes) != len(received):
+                raise OutcomeCount(f"{len(outcomes)} outcomes of {len(received)} messages")
+        return outcomes
+
+    async def _collect(
+        self,
+        message: Message,
+        taken: Received[Any] | DeadLetter | Drop,
+        outcome: Outcome,
+        part: _Part,
+        span: Span,
+    ) -> None:
+        if self._schedule.is_held(message.source):
+            return  # one before it was put off, so this one comes again
         metrics, around = self._around.metrics, self._around
+        cause = taken.cause if isinstance(taken, Received) else ""
         reason = getattr(outcome, "reason", "")
         span.set_attribute("outdial.outcome", type(outcome).__name__)
         span.set_attribute("outdial.reason", str(reason))
@@ -285,3 +333,13 @@ class Loop:
             stages = Stages(first=stamp.records(outcome.events), then=stamp.records(outcome.then))
             if stages:
                 await self._delivery.deliver(stages, {}, self._consumer)
+
+
+@contextmanager
+def _fault_placed(message: Message) -> Iterator[None]:
+    """What a handler raises is a fault at the message's place, of a batch its first one's."""
+    try:
+        yield
+    except Exception as error:
+        place = f"{message.topic}[{message.partition}]@{message.offset}"
+        raise HandlerFault(f"{place}: the handler raised {type(error).__name__}") from error

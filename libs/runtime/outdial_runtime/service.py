@@ -65,6 +65,15 @@ class Read(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Batched:
+    """Several polled messages of a topic in one call, for a handler whose cost is the trip and not the message."""
+
+    handler: Callable[[Sequence[Received[Any]], Any], Awaitable[Sequence[Outcome]]]
+    """Answers one outcome for each, in their order; runs within the span of none of them."""
+    most: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Subscription:
     """One consumed topic."""
 
@@ -72,6 +81,8 @@ class Subscription:
     read: Read = Read.GROUP
     side_by_side: int = 1
     """How many polled messages of different keys are handled at once; for handlers that share nothing but a store."""
+    batched: Batched | None = None
+    """Takes messages that come together, also of one key, in place of `handler`, which takes one that comes alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -50,12 +50,20 @@ class Spans:
         self, name: str, kind: SpanKind, traceparent: str | None, attempt_id: str | None, attributes: Attributes
     ) -> Iterator[Span]:
         """A span caused from outside: child of `traceparent`, else root of the attempt's trace, else of a new one."""
-        parent = remote_context(traceparent)
-        with (
-            _rooted(attempt_trace(attempt_id) if parent is None else None),
-            self._span(name, parent or Context(), kind, attributes=attributes) as span,
-        ):
+        with self.within(self.begin(name, kind, traceparent, attempt_id, attributes)) as span:
             yield span
+
+    def begin(
+        self, name: str, kind: SpanKind, traceparent: str | None, attempt_id: str | None, attributes: Attributes
+    ) -> Span:
+        """As `incoming`, but not current before `within` and not ended before its end."""
+        parent = remote_context(traceparent)
+        with _rooted(attempt_trace(attempt_id) if parent is None else None):
+            return self._tracer.start_span(name, context=parent or Context(), kind=kind, attributes=attributes)
+
+    def within(self, span: Span) -> Within:
+        """Makes a begun span the current one, and ends it; a failure marks it with its type."""
+        return Within(span)
 
     def publish(self, topic: str, attempt_id: str | None) -> str | None:
         """The traceparent of an event about to be produced (outdial_runtime.records.Traces)."""
@@ -108,21 +116,9 @@ class Spans:
         attributes: Attributes | None = None,
         links: Sequence[Link] = (),
     ) -> Iterator[Span]:
-        """A failure marks the span with its type: its text may hold a number."""
-        with self._tracer.start_as_current_span(
-            name,
-            context=context,
-            kind=kind,
-            attributes=attributes,
-            links=links,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield span
-            except Exception as error:
-                span.set_status(StatusCode.ERROR, type(error).__name__)
-                raise
+        span = self._tracer.start_span(name, context=context, kind=kind, attributes=attributes, links=links)
+        with self.within(span):
+            yield span
 
 
 def attempt_trace(attempt_id: str | None) -> int | None:
@@ -145,6 +141,24 @@ def remote_context(traceparent: str | None) -> Context | None:
         return None
     remote = SpanContext(int(match[1], 16), int(match[2], 16), is_remote=True, trace_flags=TraceFlags(1))
     return trace.set_span_in_context(NonRecordingSpan(remote), Context())
+
+
+class Within:
+    """A span that is the current one inside, and ended outside."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+
+    def __enter__(self) -> Span:
+        self._token = attach(trace.set_span_in_context(self._span))
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """A failure marks the span with its type: its text may hold a number."""
+        detach(self._token)
+        if isinstance(error, Exception):
+            self._span.set_status(StatusCode.ERROR, type(error).__name__)
+        self._span.end()
 
 
 @contextmanager

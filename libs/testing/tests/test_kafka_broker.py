@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from outdial_runtime.kafka import KafkaBroker
+from outdial_testing.batch_contract import BatchContract
 from outdial_testing.bench import Bench
 from outdial_testing.broker_contract import BrokerContract
 from outdial_testing.kafka_topics import create_topics
 
 
 @pytest.mark.stack
-class TestKafkaBroker(BrokerContract):
+class TestKafkaBroker(BrokerContract, BatchContract):
     """Every case, on a real broker."""
 
     @pytest.fixture

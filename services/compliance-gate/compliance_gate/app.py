@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
+from typing import Any, TypeVar
 
 import asyncpg
 
 from compliance_gate.adapters.list_store import ListFolder, SnapshotLists
 from compliance_gate.adapters.postgres import PostgresStore
+from compliance_gate.adapters.reassigned_files import export_questions, import_answers
 from compliance_gate.adapters.restored import say_restored
 from compliance_gate.adapters.rule_pack import LAW, load_rule_pack, pin_time_zones, shipped
 from compliance_gate.adapters.signing import Ed25519Signer
@@ -25,14 +27,16 @@ from compliance_gate.domain.rules import RulePack
 from compliance_gate.handlers import http, ledger, offers
 from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed, record_overrides
 from compliance_gate.handlers.dispositions import on_call_disposition
-from compliance_gate.handlers.failing import not_ready, rechecked, retried, unavailable, unless_locked
+from compliance_gate.handlers.failing import not_ready, rechecked, retried, together, unavailable, unless_locked
 from compliance_gate.handlers.health import get_health
 from compliance_gate.handlers.keys import key_entry, take_up_keys
 from compliance_gate.handlers.lists import get_lists, listed, take_up
 from compliance_gate.handlers.preflight import post_preflight
+from compliance_gate.handlers.reassigned import announce_answers
 from compliance_gate.handlers.redeem import redeem
 from compliance_gate.handlers.restoring import lost_chains, not_ready_because, record_lost, watch_restore
 from compliance_gate.handlers.suppressions import on_suppression_submitted, suppress
+from compliance_gate.handlers.suspensions import get_suspensions, post_lift, post_suspension
 from compliance_gate.ports import Deps, Guard, Lists, NoLists, Signer, Store
 from outdial_contracts.base import Event
 from outdial_contracts.events import (
@@ -45,16 +49,21 @@ from outdial_contracts.events import (
 )
 from outdial_contracts.identity import TokenKeys
 from outdial_runtime.migrations import migrate
-from outdial_runtime.service import GrpcMethod, HttpRoute, Read, Service, Subscription, Tick, Toolkit
+from outdial_runtime.service import Batched, GrpcMethod, HttpRoute, Read, Service, Subscription, Tick, Toolkit
 
 NAME = "compliance-gate"
+T = TypeVar("T")
 MIGRATIONS = Path(str(resources.files("compliance_gate") / "migrations"))
 STATEMENT_TIMEOUT_SECONDS = 5.0
-OFFERS_AT_ONCE = 6
-"""Their transactions meet only in the ledger's chain; the pool keeps connections for Redeem."""
+OFFERS_AT_ONCE = 100
+"""In one transaction: a Redeem of one of their persons waits for all of them, and so does a Suppress."""
+DECIDE = retried(unless_locked(offers.on_lead_ready))
 
 SUBSCRIPTIONS: dict[type[Event], Subscription] = {
-    LeadReady: Subscription(handler=retried(unless_locked(offers.on_lead_ready)), side_by_side=OFFERS_AT_ONCE),
+    LeadReady: Subscription(
+        handler=DECIDE,
+        batched=Batched(handler=together(offers.on_lead_ready_batch, DECIDE), most=OFFERS_AT_ONCE),
+    ),
     OfferReturned: Subscription(handler=retried(offers.on_offer_returned)),
     CallDisposition: Subscription(handler=retried(on_call_disposition)),
     SuppressionSubmitted: Subscription(handler=retried(on_suppression_submitted)),
@@ -68,6 +77,7 @@ TICKS = (
     Tick(handler=retried(take_up), every_seconds=2.0),
     Tick(handler=take_up_keys, every_seconds=2.0),
     Tick(handler=retried(record_overrides), every_seconds=1.0),
+    Tick(handler=retried(announce_answers), every_seconds=2.0),
 )
 REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
     GrpcMethod(service="Clearance", method="Redeem", handler=not_ready(redeem)),
@@ -78,6 +88,9 @@ REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
     HttpRoute(method="POST", path="/v1/preflight", handler=unavailable(post_preflight)),
     HttpRoute(method="POST", path="/v1/suppressions", handler=unavailable(http.post_suppressions)),
     HttpRoute(method="POST", path="/v1/opt-outs", handler=unavailable(http.post_opt_out)),
+    HttpRoute(method="GET", path="/v1/suspensions", handler=unavailable(get_suspensions)),
+    HttpRoute(method="POST", path="/v1/suspensions", handler=unavailable(post_suspension)),
+    HttpRoute(method="POST", path="/v1/suspensions/{suspension_id}/lift", handler=unavailable(post_lift)),
     HttpRoute(method="GET", path="/v1/evidence/{attempt_id}", handler=unavailable(http.get_evidence)),
     HttpRoute(method="GET", path="/v1/ledger/export", handler=unavailable(http.get_export)),
     HttpRoute(method="GET", path="/v1/stats", handler=unavailable(http.get_stats)),
@@ -89,17 +102,37 @@ def build_tools() -> Tools:
     return Tools(
         load_pack=lambda files: load_rule_pack(files or shipped(*LAW), tzdata=pin_time_zones()),
         lists=ListFolder(now=lambda: datetime.now(UTC)),
+        export_questions=_export_questions,
+        import_answers=_import_answers,
         say_restored=_say_restored,
     )
 
 
 def _say_restored(accept_loss: bool) -> RestoreLock:
-    dsn = Config.from_env().postgres_dsn
+    return _asked(say_restored(Config.from_env().postgres_dsn, accept_loss=accept_loss))
+
+
+def _export_questions(pack: RulePack, out: Path, progress: Callable[[int], None]) -> int:
+    return _asked(export_questions(Config.from_env().postgres_dsn, pack, out, progress))
+
+
+def _import_answers(
+    file: Path, answered_at: datetime, now: datetime, progress: Callable[[int], None]
+) -> dict[str, int]:
+    config = Config.from_env()
+    return _asked(import_answers(config.postgres_dsn, config.token_keys, file, answered_at, now, progress))
+
+
+def _asked(work: Coroutine[Any, Any, T]) -> T:
+    """What a tool asks the database; a file's own error stays as it is."""
     try:
-        return asyncio.run(say_restored(dsn, accept_loss=accept_loss))
-    except (OSError, asyncpg.PostgresError) as error:
-        name = type(error).__name__
-        raise ValueError(f"OUTDIAL_POSTGRES_DSN: the database does not answer ({name})") from None
+        return asyncio.run(work)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise ValueError(f"OUTDIAL_POSTGRES_DSN: the database does not answer ({type(error).__name__})") from None
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ValueError(f"OUTDIAL_POSTGRES_DSN: the database does not answer ({type(error).__name__})") from None
 
 
 def build_service(config: Config) -> Service:

@@ -14,6 +14,7 @@ from compliance_gate.domain.ledger import Chain, Checkpoint, Entry, Frontier, Re
 from compliance_gate.domain.live import LiveBook
 from compliance_gate.domain.restore import RestoreLock
 from compliance_gate.domain.rules import RulePack
+from compliance_gate.fact_ports import ToldFacts
 from outdial_contracts.events import (
     BlockReason,
     CallMode,
@@ -74,6 +75,20 @@ class Clearance:
     record_name: str
     """chain:seq of the decision."""
     closed_at: datetime | None = None
+
+
+def reservation(offer: LeadReady, decided_at: datetime, expires_at: datetime) -> Attempt:
+    """A cleared offer as the caps count it until its token dies."""
+    return Attempt(
+        attempt_id=offer.attempt_id,
+        at=decided_at,
+        seller_id=offer.seller_id,
+        topic_id=offer.topic_id,
+        purpose=offer.purpose,
+        mode=CallMode.UNKNOWN,
+        counts_until=expires_at,
+        debt_id=offer.debt_id,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +193,7 @@ class Restoring(Protocol):
     async def known_suppressions(self, suppression_ids: Sequence[str]) -> frozenset[str]: ...
 
 
-class Transaction(Restoring, Protocol):
+class Transaction(Restoring, ToldFacts, Protocol):
     """One database transaction. Order of locks: tokens, clearance, ledger chain (always last)."""
 
     async def lock(self, tokens: Sequence[str]) -> None:
@@ -186,7 +201,8 @@ class Transaction(Restoring, Protocol):
 
     async def clearance(self, attempt_id: str, *, lock: bool = False) -> Clearance | None: ...
 
-    async def add_clearance(self, clearance: Clearance) -> None: ...
+    async def known_clearances(self, attempt_ids: Sequence[str]) -> Mapping[str, Clearance]:
+        """Those that are known, not locked."""
 
     async def set_state(self, attempt_id: str, state: State, closed_at: datetime) -> None: ...
 
@@ -198,10 +214,11 @@ class Transaction(Restoring, Protocol):
 
     async def consents(self, consent_ids: Sequence[str]) -> tuple[Consent, ...]: ...
 
-    async def suppressions(self, tokens: Sequence[str]) -> tuple[Suppression, ...]: ...
+    async def suppressions(self, tokens: Sequence[str]) -> Sequence[tuple[str, Suppression]]:
+        """Each entry that names one of these tokens, with the token; in one query, as the next one."""
 
-    async def attempts(self, keys: Keys, since: datetime, now: datetime, but: str) -> tuple[Attempt, ...]:
-        """Charged attempts since then and live reservations of the person or number, the attempt `but` left out."""
+    async def attempts(self, keys: Sequence[Keys], since: datetime, now: datetime) -> Sequence[tuple[Keys, Attempt]]:
+        """Charged attempts since then and live reservations of any of these persons or numbers, with whose they are."""
 
     async def redemptions(self, attempt_id: str) -> Sequence[Redemption]: ...
 

@@ -104,6 +104,18 @@ def test_one_more_suppression_attempt_suspension_or_rule_never_allows(
     assert judge(facts, now, fewer).failures <= before.failures
 
 
+@given(cases(), SECONDS, SECONDS)
+@settings(deadline=None)
+def test_later_disconnect_of_the_number_never_allows(case: tuple[Facts, datetime], one: int, other: int) -> None:
+    facts, now = case
+    earlier, later = (now - timedelta(seconds=ago) for ago in sorted((one, other), reverse=True))
+    failing = [
+        {rule_id for _, rule_id in judge(replace(facts, lead=lead), now, PACK).failures}
+        for lead in (replace(facts.lead, rnd_disconnected_at=at) for at in (None, earlier, later))
+    ]
+    assert failing[0] <= failing[1] <= failing[2]  # rules, not codes: the first filter of a consent names the reason
+
+
 @given(cases())
 @settings(deadline=None, max_examples=150)
 def test_next_allowed_allows_and_one_second_earlier_blocks(case: tuple[Facts, datetime]) -> None:

@@ -54,6 +54,8 @@ BAD_CAMPAIGNS: list[tuple[Change, str]] = [
     (lambda d: {**d, "purpose": "emergency", "approvers": ["A. Example"]}, "approvers"),
     (lambda d: {**d, "purpose": "emergency", "approvers": ["A. Example", " a.  example"]}, "approvers"),
     (put("approvers", "A. Example"), "approvers"),
+    (put("agent_region", "New York"), "agent_region"),
+    (put("agent_region", 7), "agent_region"),
     (put("approvers", ["A. Example", ""]), "approvers[1]"),
     (put("purpose", "MARKETING"), "purpose"),
     (put("mode", None), "mode"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,6 +55,8 @@ async def upload(desk: Desk, body: bytes, **query: str) -> dict[str, Any]:
         (line(time_zone="America/Nowhere"), "BAD_ENUM"),
         (line(expires_at="2026-12-01T00:00:00"), "BAD_TIME"),
         (line(consent_level="pec", consent_granted_at="yesterday"), "BAD_TIME"),
+        (line(last_transaction_at="last spring"), "BAD_TIME"),
+        (line(contract_active="perhaps"), "BAD_ENUM"),
         (line(score="1.5"), "BAD_SCORE"),
         (line(score="nan"), "BAD_SCORE"),
         (line(expires_at="2026-11-17T15:00:00Z"), "EXPIRED"),
@@ -110,6 +112,31 @@ async def test_dry_run_returns_the_valid_rows_and_stores_nothing(desk: Desk) -> 
     assert json.loads(json.dumps(reply)) == reply
     assert await desk.store.sent() == []
     assert (await upload(desk, body))["leads"] == 1
+
+
+async def test_relation_and_debt_of_a_lead_come_with_its_offer(desk: Desk) -> None:
+    await desk.publish(purpose=ev.Purpose.COLLECTIONS)
+    told = {"last_transaction_at": "2026-10-01T00:00:00Z", "contract_active": "true", "debt_id": "D-17"}
+    plain = line(lead_id="L2", person_id="P2", phone="+12125550102")
+    dry = await upload(desk, file(line(**told)), dry_run="true")
+    assert dry["valid"][0]["relations"][0]["last_transaction_at"] == "2026-10-01T00:00:00+00:00"
+    assert dry["valid"][0]["debt_id"] == "D-17"
+    await upload(desk, file(line(**told), plain))
+    await desk.demand(2)
+    ready = {event.person_id: event for event in await desk.sent(ev.LeadReady)}
+    [relation] = ready["P1"].relations
+    assert (relation.seller_id, relation.as_of, relation.contract_active) == ("S1", desk.now, True)
+    assert relation.last_transaction_at == datetime(2026, 10, 1, tzinfo=UTC)
+    assert ready["P1"].debt_id == "D-17"
+    assert (ready["P2"].relations, ready["P2"].debt_id) == ((), None)
+
+
+async def test_contract_that_ended_is_told_too(desk: Desk) -> None:
+    await desk.publish()
+    await upload(desk, file(line(contract_active="false")))
+    await desk.demand(1)
+    [ready] = await desk.sent(ev.LeadReady)
+    assert [relation.contract_active for relation in ready.relations] == [False]
 
 
 async def test_unknown_columns_are_kept_and_bom_and_order_do_not_matter(desk: Desk) -> None:

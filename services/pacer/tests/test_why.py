@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from outdial_contracts.events import (
     SupplyReason,
 )
 from pacer.domain.bindings import SENTENCES, Binding
+from pacer.domain.decide import decide
 from pacer.domain.fold import fold
 from pacer.domain.inputs import Input, Tick
 from pacer.domain.state import TeamState
@@ -44,10 +46,15 @@ def blocked(reason: BlockReason) -> ComplianceBlocked:
     return ComplianceBlocked(**ids("b"), epoch=0, rule_pack="1", blocked_at=at(1), reasons=(reason,))
 
 
-def asked(items: list[Input], seconds: float) -> dict[str, Any]:
+def folded(items: list[Input]) -> TeamState:
     state = TeamState(team_id="blue", epoch=0)
     for item in items:
         fold(state, item, state.next_at(at(0)))
+    return state
+
+
+def asked(items: list[Input], seconds: float) -> dict[str, Any]:
+    state = folded(items)
     step(state, Tick(), None, at(0.5))
     return why(state, "C1", at(seconds))
 
@@ -92,6 +99,21 @@ def test_the_binding_constraint_is_named(binding: Binding, items: list[Input], s
     answer = asked(items, seconds)
     assert answer["binding"] == binding.value
     assert answer["sentence"] == SENTENCES[binding]
+
+
+def test_number_that_a_clearance_does_not_admit_is_never_chosen_and_holds_nobody_up() -> None:
+    offers = [
+        cleared("barred", at(0), score=0.9, caller_id_prefixes=("+33162",)),
+        cleared("bound", at(0), score=0.5, caller_id_prefixes=("+1312",)),
+        cleared("free", at(0), score=0.4),
+    ]
+    state = folded([*BASE, *offers])
+    decision = decide(state, at(1.0))
+    numbers = {dial.attempt_id: dial.caller_id for dial in decision.dials}
+    assert numbers["bound"] == "+13125550102"
+    assert "free" in numbers
+    assert "barred" not in numbers
+    assert "barred" in decide(state, offers[0].expires_at - timedelta(seconds=1)).returned
 
 
 def test_a_running_campaign_is_dialing_and_a_spent_budget_says_so() -> None:

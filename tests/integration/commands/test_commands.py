@@ -106,6 +106,15 @@ def test_dnc_import_is_in_force_when_it_returns(hand: StandIn, outdial: Outdial,
     assert len({r.ce_id for r in hand.records(SuppressionChanged.TOPIC)} - before) == 1
 
 
+def test_suspension_is_declared_listed_and_lifted(outdial: Outdial) -> None:
+    declared = outdial.at("suspension", "declare", "US-WY", "--source", "Executive Order 1", "--json").body
+    listed = outdial.at("suspension", "list", "--json").body["suspensions"]
+    assert [(row["suspension_id"], row["in_force"]) for row in listed] == [(declared["suspension_id"], True)]
+    assert outdial.at("suspension", "lift", declared["suspension_id"]).code == 0
+    assert outdial.at("suspension", "list").out.startswith("not in force")
+    assert "region" in outdial.at("suspension", "declare", "Narnia", "--source", "x").problem
+
+
 def test_trace_and_evidence_of_an_offer(hand: StandIn, outdial: Outdial, campaign: Path) -> None:
     cleared = hand.cleared("traced")
     attempt = cleared.attempt_id

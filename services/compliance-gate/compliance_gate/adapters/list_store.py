@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -268,13 +268,28 @@ class SnapshotLists:
 
     def copies(self, e164: str) -> Mapping[str, ListCopy]:
         """What the copies in force say of a number."""
-        number = int(e164[1:])
-        held = self._in_force
-        return {name: ListCopy(as_of=one.told.as_of, listed=number in one.phones) for name, one in held.items()}
+        return _Copies(int(e164[1:]), self._in_force)
 
     def in_force(self) -> Mapping[str, ListInForce]:
         """List id -> the copy in force."""
         return {name: one.told for name, one in self._in_force.items()}
+
+
+class _Copies(Mapping[str, ListCopy]):
+    """What each copy says of one number, looked up when asked: a call is subject to few of the lists."""
+
+    def __init__(self, number: int, held: Mapping[str, _Held]) -> None:
+        self._number, self._held = number, held
+
+    def __getitem__(self, name: str) -> ListCopy:
+        one = self._held[name]
+        return ListCopy(as_of=one.told.as_of, listed=self._number in one.phones)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
 
 
 def _told(current: Manifest) -> ListInForce:

@@ -10,21 +10,23 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from compliance_gate.adapters.memory_facts import FACT_CONTENTS, FactsMemory
 from compliance_gate.adapters.memory_restore import RestoringMemory
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
-from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, link
-from compliance_gate.ports import PAGE_RECORDS, AttemptFact, Clearance, Keys, Redemption
+from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, follow, link
+from compliance_gate.ports import PAGE_RECORDS, AttemptFact, Clearance, Keys, Redemption, reservation
 from outdial_contracts.events import CallMode, Consent, RuleOutcome, SuppressionChanged
 from outdial_runtime.outcome import Emit
 
 CONTENTS = (
     *("clearances", "answers", "open_ids", "facts", "held", "suppressed", "announced", "signed", "chain_records"),
     *("topic_marks", "lock_row", "staged_offers"),
+    *FACT_CONTENTS,
 )
 
 
-class MemoryStore(RestoringMemory):
+class MemoryStore(RestoringMemory, FactsMemory):
     """Store and Transaction in one: a lock makes transactions exclusive; nothing rolls back."""
 
     def __init__(self, chains: Mapping[Chain, str]) -> None:
@@ -105,8 +107,8 @@ class MemoryStore(RestoringMemory):
     async def clearance(self, attempt_id: str, *, lock: bool = False) -> Clearance | None:
         return self.clearances.get(attempt_id)
 
-    async def add_clearance(self, clearance: Clearance) -> None:
-        self.clearances[clearance.offer.attempt_id] = clearance
+    async def known_clearances(self, attempt_ids: Sequence[str]) -> Mapping[str, Clearance]:
+        return {i: self.clearances[i] for i in attempt_ids if i in self.clearances}
 
     async def set_state(self, attempt_id: str, state: State, closed_at: datetime) -> None:
         self.clearances[attempt_id] = replace(self.clearances[attempt_id], state=state, closed_at=closed_at)
@@ -124,39 +126,30 @@ class MemoryStore(RestoringMemory):
     async def consents(self, consent_ids: Sequence[str]) -> tuple[Consent, ...]:
         return tuple(self.held[i] for i in consent_ids if i in self.held)
 
-    async def suppressions(self, tokens: Sequence[str]) -> tuple[Suppression, ...]:
-        return tuple(
-            Suppression(seller_id=s.seller_id, requested_at=s.requested_at)
+    async def suppressions(self, tokens: Sequence[str]) -> Sequence[tuple[str, Suppression]]:
+        return [
+            (token, Suppression(seller_id=s.seller_id, requested_at=s.requested_at))
             for s in self.suppressed.values()
-            if set(tokens) & {*s.callee_tokens, *s.person_tokens}
-        )
+            for token in sorted({*s.callee_tokens, *s.person_tokens}.intersection(tokens))
+        ]
 
-    async def attempts(self, keys: Keys, since: datetime, now: datetime, but: str) -> tuple[Attempt, ...]:
+    async def attempts(self, keys: Sequence[Keys], since: datetime, now: datetime) -> Sequence[tuple[Keys, Attempt]]:
+        persons, numbers = {k.person for k in keys}, {k.number for k in keys}
         found = []
         for attempt_id, c in self.clearances.items():
-            if attempt_id == but or (c.keys.person != keys.person and c.keys.number != keys.number):
+            if c.keys.person not in persons and c.keys.number not in numbers:
                 continue
             fact = self.facts.get(attempt_id)
             if fact is not None and fact.charged and fact.at > since:
-                found.append(self._attempt(c, fact.mode, fact.at, fact.outcomes, None))
+                found.append((c.keys, self._attempt(c, fact)))
             elif c.state is State.RESERVED and c.expires_at > now:
-                found.append(self._attempt(c, CallMode.UNKNOWN, c.decided_at, (), c.expires_at))
-        return tuple(found)
+                found.append((c.keys, reservation(c.offer, c.decided_at, c.expires_at)))
+        return found
 
     @staticmethod
-    def _attempt(
-        c: Clearance, mode: CallMode, at: datetime, outcomes: tuple[RuleOutcome, ...], until: datetime | None
-    ) -> Attempt:
-        return Attempt(
-            attempt_id=c.offer.attempt_id,
-            at=at,
-            seller_id=c.offer.seller_id,
-            topic_id=c.offer.topic_id,
-            purpose=c.offer.purpose,
-            mode=mode,
-            outcomes=outcomes,
-            counts_until=until,
-        )
+    def _attempt(c: Clearance, fact: AttemptFact) -> Attempt:
+        reserved = reservation(c.offer, c.decided_at, c.expires_at)
+        return replace(reserved, at=fact.at, mode=fact.mode, outcomes=fact.outcomes, counts_until=None)
 
     async def redemptions(self, attempt_id: str) -> Sequence[Redemption]:
         return self.answers.get(attempt_id, [])
@@ -188,10 +181,9 @@ class MemoryStore(RestoringMemory):
 
     async def append(self, chain: Chain, entries: Sequence[Entry]) -> list[Record]:
         records = self.chain_records[self._chains[chain]]
-        before = len(records)
-        for entry in entries:
-            records.append(link(self._chains[chain], records[-1].seq + 1, records[-1].hash, entry))
-        return records[before:]
+        new = follow(self._chains[chain], records[-1].seq, records[-1].hash, entries)
+        records += new
+        return new
 
     async def announce(self, events: Sequence[Emit]) -> None:
         self.announced += events

@@ -23,6 +23,7 @@ class RestoringMemory:
     suppressed: dict[str, SuppressionChanged]
 
     def __init__(self) -> None:
+        super().__init__()
         self.topic_marks: dict[TopicPartition, int] = {}
         self.lock_row: RestoreLock | None = None
         self.staged_offers: dict[str, StagedOffer] = {}

@@ -12,6 +12,7 @@ from compliance_gate.domain.holidays import EasterDay, Fixed, Holiday, HolidaySe
 from compliance_gate.domain.rules import (
     NO_EXEMPTION,
     Basis,
+    CallerIdRule,
     CapRule,
     Confidence,
     ConsentRule,
@@ -22,10 +23,11 @@ from compliance_gate.domain.rules import (
     Numbering,
     NumberZone,
     Origin,
+    RecordingDuty,
     Scope,
     WindowRule,
 )
-from outdial_contracts.events import CallMode, ConsentLevel, LineType, Purpose, RuleOutcome
+from outdial_contracts.events import CallMode, ConsentLevel, LineType, Purpose, RecordingRule, RuleOutcome
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SCOPE_FIELDS = {
@@ -33,6 +35,7 @@ SCOPE_FIELDS = {
 }  # fmt: skip
 ORIGIN_FIELDS = {"basis", "confidence", "citation"}
 RULE_ID = re.compile(r"[A-Z0-9][A-Z0-9-]{2,63}")
+PREFIX = re.compile(r"\+[1-9][0-9]{0,9}")
 JURISDICTION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 Kind = TypeVar("Kind", bound=Enum)
 T = TypeVar("T")
@@ -226,6 +229,30 @@ def list_rule(row: Row) -> ListRule:
         origin=_origin(row),
         max_age_days=row.take("max_age_days", count),
         lifted_by=_exemption(row),
+    )
+    row.done()
+    return rule
+
+
+def recording_duty(row: Row) -> RecordingDuty:
+    """A row of `recordings`."""
+    duty = RecordingDuty(
+        rule_id=_rule_id(row),
+        scope=_scope(row),
+        origin=_origin(row),
+        asks=row.take("asks", one_of(RecordingRule)),
+    )
+    row.done()
+    return duty
+
+
+def caller_id_rule(row: Row) -> CallerIdRule:
+    """A row of `caller_ids`."""
+    rule = CallerIdRule(
+        rule_id=_rule_id(row),
+        scope=_scope(row),
+        origin=_origin(row),
+        prefixes=row.take("prefixes", lambda value: tuple(matching(PREFIX)(one) for one in _listed(value)), ()),
     )
     row.done()
     return rule

@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 
+from compliance_gate.adapters.postgres_facts import FactsTransaction
 from compliance_gate.adapters.postgres_restore import RestoringTransaction
 from compliance_gate.adapters.rows import (
     attempt_of,
@@ -21,12 +22,13 @@ from compliance_gate.adapters.rows import (
     consent_of,
     consent_row,
     page_items,
+    record_columns,
     record_of,
     redemption_of,
 )
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt, Suppression
-from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, link
+from compliance_gate.domain.ledger import GENESIS_PREVIOUS, Chain, Checkpoint, Entry, Record, RecordKind, follow, link
 from compliance_gate.ports import (
     PAGE_RECORDS,
     AttemptFact,
@@ -56,13 +58,26 @@ ON CONFLICT (consent_id) DO UPDATE SET
     revoked_at = least(c.revoked_at, EXCLUDED.revoked_at)
 RETURNING {CONSENT_COLUMNS}"""
 ATTEMPTS = """
-SELECT attempt_id, at, seller_id, topic_id, purpose, mode, outcomes, NULL::timestamptz AS counts_until
-FROM attempts WHERE charged AND (person_key = $1 OR number_key = $2) AND at > $3 AND attempt_id <> $5
+SELECT person_key, number_key, attempt_id, at, seller_id, topic_id, purpose, mode, outcomes,
+    NULL::timestamptz AS counts_until, debt_id
+FROM attempts WHERE charged AND (person_key = ANY($1) OR number_key = ANY($2)) AND at > $3
 UNION ALL
-SELECT attempt_id, decided_at, seller_id, topic_id, purpose, 'UNKNOWN', '{}'::text[], expires_at
-FROM clearances
-WHERE state = 'RESERVED' AND (person_key = $1 OR number_key = $2) AND expires_at > $4 AND attempt_id <> $5
+SELECT person_key, number_key, attempt_id, decided_at, seller_id, topic_id, purpose, 'UNKNOWN', '{}'::text[],
+    expires_at, debt_id
+FROM clearances WHERE state = 'RESERVED' AND (person_key = ANY($1) OR number_key = ANY($2)) AND expires_at > $4
 """
+SUPPRESSIONS = """
+SELECT token, seller_id, requested_at
+FROM suppressions JOIN suppression_tokens USING (suppression_id) WHERE token = ANY($1)"""
+APPEND = """
+WITH linked AS (
+    INSERT INTO ledger_records (chain_id, seq, previous, kind, body, hash, attempt_id)
+    SELECT $1, $2 + n, previous, kind, body, hash, attempt_id
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) WITH ORDINALITY
+        AS new (previous, kind, body, hash, attempt_id, n)
+)
+UPDATE ledger_chains SET seq = $2 + cardinality($3::text[]), head = $8 WHERE chain_id = $1"""
+"""$2: the chain's length before. Arrays of text only: for others asyncpg asks the catalogue, once per connection."""
 EXPIRED = """
 SELECT * FROM clearances WHERE state = 'RESERVED' AND expires_at <= $1
 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED"""
@@ -134,7 +149,8 @@ class PostgresStore:
                     chain.value,
                     record.hash,
                 )
-                await insert_records(connection, [record], [None])
+                columns = ([value] for value in record_columns(record, entry))
+                await connection.execute(APPEND, chain_id, 0, *columns, record.hash)
 
     async def records(self, chain_id: str | None = None, after_seq: int = 0) -> Sequence[Record]:
         query = """SELECT r.* FROM ledger_records r JOIN ledger_chains c USING (chain_id)
@@ -186,7 +202,7 @@ class PostgresStore:
             return await self._pool.fetch(query, *args)
 
 
-class PostgresTransaction(RestoringTransaction):
+class PostgresTransaction(RestoringTransaction, FactsTransaction):
     """Transaction on one connection."""
 
     def __init__(
@@ -208,8 +224,9 @@ class PostgresTransaction(RestoringTransaction):
         row = await self._db.fetchrow(query, attempt_id)
         return clearance_of(row) if row else None
 
-    async def add_clearance(self, clearance: Clearance) -> None:
-        await self.add_clearances([clearance])
+    async def known_clearances(self, attempt_ids: Sequence[str]) -> Mapping[str, Clearance]:
+        rows = await self._db.fetch("SELECT * FROM clearances WHERE attempt_id = ANY($1)", list(attempt_ids))
+        return {row["attempt_id"]: clearance_of(row) for row in rows}
 
     async def set_state(self, attempt_id: str, state: State, closed_at: datetime) -> None:
         query = "UPDATE clearances SET state = $2, closed_at = $3 WHERE attempt_id = $1"
@@ -228,15 +245,14 @@ class PostgresTransaction(RestoringTransaction):
         query = f"SELECT {CONSENT_COLUMNS} FROM consents WHERE consent_id = ANY($1) ORDER BY consent_id"
         return tuple(consent_of(row) for row in await self._db.fetch(query, list(consent_ids)))
 
-    async def suppressions(self, tokens: Sequence[str]) -> tuple[Suppression, ...]:
-        query = """SELECT DISTINCT seller_id, requested_at
-                   FROM suppressions JOIN suppression_tokens USING (suppression_id) WHERE token = ANY($1)"""
-        rows = await self._db.fetch(query, list(tokens))
-        return tuple(Suppression(seller_id=row["seller_id"], requested_at=row["requested_at"]) for row in rows)
+    async def suppressions(self, tokens: Sequence[str]) -> Sequence[tuple[str, Suppression]]:
+        rows = await self._db.fetch(SUPPRESSIONS, list(tokens))
+        return [(r["token"], Suppression(seller_id=r["seller_id"], requested_at=r["requested_at"])) for r in rows]
 
-    async def attempts(self, keys: Keys, since: datetime, now: datetime, but: str) -> tuple[Attempt, ...]:
-        rows = await self._db.fetch(ATTEMPTS, keys.person, keys.number, since, now, but)
-        return tuple(attempt_of(row) for row in rows)
+    async def attempts(self, keys: Sequence[Keys], since: datetime, now: datetime) -> Sequence[tuple[Keys, Attempt]]:
+        persons, numbers = sorted({k.person for k in keys}), sorted({k.number for k in keys})
+        rows = await self._db.fetch(ATTEMPTS, persons, numbers, since, now)
+        return [(Keys(person=row["person_key"], number=row["number_key"]), attempt_of(row)) for row in rows]
 
     async def redemptions(self, attempt_id: str) -> Sequence[Redemption]:
         rows = await self._db.fetch("SELECT * FROM redemptions WHERE attempt_id = $1 ORDER BY leg_no", attempt_id)
@@ -271,7 +287,7 @@ class PostgresTransaction(RestoringTransaction):
         )
         await self._db.execute(
             """INSERT INTO attempts (attempt_id, at, person_key, number_key, seller_id, topic_id, purpose, mode,
-               charged, outcomes, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true, '{}', 0)""",
+               debt_id, charged, outcomes, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, '{}', 0)""",
             offer.attempt_id,
             at,
             keys.person,
@@ -280,6 +296,7 @@ class PostgresTransaction(RestoringTransaction):
             offer.topic_id,
             offer.purpose.value,
             mode.value,
+            offer.debt_id,
         )
 
     async def dispose(self, attempt_id: str, charged: bool, outcomes: Sequence[RuleOutcome], revision: int) -> bool:
@@ -333,32 +350,17 @@ class PostgresTransaction(RestoringTransaction):
         )
 
     async def append(self, chain: Chain, entries: Sequence[Entry]) -> list[Record]:
+        if not entries:
+            return []
         chain_id = self._chains[chain]
         row = await self._db.fetchrow("SELECT seq, head FROM ledger_chains WHERE chain_id = $1 FOR UPDATE", chain_id)
         if row is None or row["seq"] < self._lengths.get(chain_id, 0):
             raise StoreTorn(chain_id)
-        seq, head = row["seq"], row["head"]
-        records = []
-        for entry in entries:
-            seq += 1
-            records.append(link(chain_id, seq, head, entry))
-            head = records[-1].hash
-        await insert_records(self._db, records, [entry.body.get("attempt_id") for entry in entries])
-        await self._db.execute("UPDATE ledger_chains SET seq = $2, head = $3 WHERE chain_id = $1", chain_id, seq, head)
-        self.appended[chain_id] = seq
+        records = follow(chain_id, row["seq"], row["head"], entries)
+        columns = zip(*map(record_columns, records, entries), strict=True)
+        await self._db.execute(APPEND, chain_id, row["seq"], *map(list, columns), records[-1].hash)
+        self.appended[chain_id] = records[-1].seq
         return records
 
     async def announce(self, events: Sequence[Emit]) -> None:
         await self._outbox.write(self._db, events)
-
-
-async def insert_records(connection: Any, records: Sequence[Record], attempt_ids: Sequence[str | None]) -> None:
-    """Inserts linked records, each with the attempt it is about."""
-    await connection.executemany(
-        """INSERT INTO ledger_records (chain_id, seq, previous, kind, body, hash, attempt_id)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
-        [
-            (r.chain_id, r.seq, r.previous, r.kind.value, r.body, r.hash, attempt)
-            for r, attempt in zip(records, attempt_ids, strict=True)
-        ],
-    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from compliance_gate.adapters.rows import CorruptRow, clearance_of, clearance_row
+from compliance_gate.adapters.rows import CLEARANCE_COLUMNS, CorruptRow, clearance_of, clearance_row
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.restore import RestoreLock
 from compliance_gate.ports import Clearance, RestoredRedemption, StagedOffer
@@ -19,15 +19,12 @@ INSERT INTO restore_lock (locked_at, reason, restored, unrestorable, accepted) V
 ON CONFLICT (one) DO UPDATE SET locked_at = excluded.locked_at, reason = excluded.reason,
     restored = excluded.restored, unrestorable = excluded.unrestorable, accepted = excluded.accepted"""
 RESTORE_ATTEMPT = """
-INSERT INTO attempts (attempt_id, at, person_key, number_key, seller_id, topic_id, purpose, mode, charged, outcomes,
-    revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true, '{}', 0) ON CONFLICT (attempt_id) DO NOTHING"""
+INSERT INTO attempts (attempt_id, at, person_key, number_key, seller_id, topic_id, purpose, mode, debt_id, charged,
+    outcomes, revision)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, '{}', 0) ON CONFLICT (attempt_id) DO NOTHING"""
 RESTORE_REDEMPTION = """
 INSERT INTO redemptions (attempt_id, leg_no, nonce_hash, granted, reasons, rule_ids, record_name, answered_at)
 VALUES ($1, 1, $2, true, '{}', '{}', $3, $4) ON CONFLICT DO NOTHING"""
-ADD_CLEARANCE = """
-INSERT INTO clearances (attempt_id, cause, state, campaign_id, seller_id, topic_id, purpose, person_key, number_key,
-    offer, answer, record_name, decided_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
 REOPEN = """
 INSERT INTO open_attempts (attempt_id, person_key, number_key)
 SELECT attempt_id, person_key, number_key FROM attempts WHERE revision = 0 ORDER BY at DESC, attempt_id
@@ -97,7 +94,9 @@ class RestoringTransaction:
         return {row["attempt_id"]: clearance_of(row) for row in rows}
 
     async def add_clearances(self, clearances: Sequence[Clearance]) -> None:
-        await self._db.executemany(ADD_CLEARANCE, list(map(clearance_row, clearances)))
+        if clearances:
+            rows = list(map(clearance_row, clearances))
+            await self._db.copy_records_to_table("clearances", records=rows, columns=CLEARANCE_COLUMNS)
 
     async def set_states(self, states: Sequence[tuple[str, State, datetime]]) -> None:
         await self._db.executemany(
@@ -126,5 +125,5 @@ class RestoringTransaction:
 def _attempt_row(restored: RestoredRedemption) -> tuple[Any, ...]:
     """Parameters of RESTORE_ATTEMPT."""
     offer, keys = restored.clearance.offer, restored.clearance.keys
-    kept = (offer.seller_id, offer.topic_id, offer.purpose.value, restored.mode.value)
+    kept = (offer.seller_id, offer.topic_id, offer.purpose.value, restored.mode.value, offer.debt_id)
     return (offer.attempt_id, restored.at, keys.person, keys.number, *kept)

@@ -7,7 +7,7 @@ from typing import Any
 
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.facts import Attempt
-from compliance_gate.domain.ledger import Checkpoint, Record, RecordKind
+from compliance_gate.domain.ledger import Checkpoint, Entry, Record, RecordKind
 from compliance_gate.ports import Clearance, Keys, Redemption
 from outdial_contracts import codec
 from outdial_contracts.events import (
@@ -22,6 +22,10 @@ from outdial_contracts.events import (
     RuleOutcome,
 )
 
+CLEARANCE_COLUMNS = (
+    *("attempt_id", "cause", "state", "campaign_id", "seller_id", "topic_id", "purpose", "person_key", "number_key"),
+    *("offer", "answer", "record_name", "decided_at", "expires_at", "debt_id"),
+)
 Row = Mapping[str, Any]
 
 
@@ -55,13 +59,13 @@ def clearance_of(row: Row) -> Clearance:
 
 
 def clearance_row(clearance: Clearance) -> tuple[Any, ...]:
-    """The columns of a new row of clearances."""
+    """CLEARANCE_COLUMNS of a new row."""
     offer = clearance.offer
     named = (offer.campaign_id, offer.seller_id, offer.topic_id, offer.purpose.value)
     keys = (clearance.keys.person, clearance.keys.number)
     events = (codec.encode(offer), codec.encode(clearance.answer))
     decided = (clearance.record_name, clearance.decided_at, clearance.expires_at)
-    return (offer.attempt_id, clearance.cause, clearance.state.value, *named, *keys, *events, *decided)
+    return (offer.attempt_id, clearance.cause, clearance.state.value, *named, *keys, *events, *decided, offer.debt_id)
 
 
 def redemption_of(row: Row) -> Redemption:
@@ -89,6 +93,7 @@ def attempt_of(row: Row) -> Attempt:
         mode=CallMode(row["mode"]),
         outcomes=tuple(RuleOutcome(o) for o in row["outcomes"]),
         counts_until=row["counts_until"],
+        debt_id=row["debt_id"],
     )
 
 
@@ -103,6 +108,11 @@ def consent_row(consent: Consent) -> tuple[Any, ...]:
 def consent_of(row: Row) -> Consent:
     """A row of consents."""
     return Consent(**{**dict(row), "level": ConsentLevel(row["level"])})
+
+
+def record_columns(record: Record, entry: Entry) -> tuple[Any, ...]:
+    """The columns of a new row of ledger_records after chain and number; the last is the attempt it is about."""
+    return (record.previous, record.kind.value, record.body, record.hash, entry.body.get("attempt_id"))
 
 
 def record_of(row: Row) -> Record:

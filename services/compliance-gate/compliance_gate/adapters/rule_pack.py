@@ -20,6 +20,7 @@ import yaml
 from compliance_gate.adapters.pack_rows import (
     Row,
     RulePackError,
+    caller_id_rule,
     cap_rule,
     consent_rule,
     cooldown_rule,
@@ -27,6 +28,7 @@ from compliance_gate.adapters.pack_rows import (
     holiday_set,
     list_rule,
     numbering,
+    recording_duty,
     texts,
     window_rule,
 )
@@ -37,7 +39,7 @@ PLACES, HOUSE = "places.yaml", "house.yaml"
 LAW = (
     "us_federal.yaml", "us_states.yaml", "ca.yaml", "gb.yaml", "fr.yaml", "de.yaml", "es.yaml", "au.yaml", "in.yaml",
 )  # fmt: skip
-KINDS = ("windows", "consents", "caps", "cooldowns", "lists")
+KINDS = ("windows", "consents", "caps", "cooldowns", "lists", "recordings", "caller_ids")
 FIELDS = {"version", "countries", "revoke_all_from", "holidays", *KINDS}
 PLACE_FIELDS = {"version", "numberings", "country_zones", "other_region_zones", "region_zones"}
 
@@ -74,10 +76,12 @@ def load_rule_pack(files: Sequence[Path | Traversable] = (), *, tzdata: str) -> 
         caps=tuple(rule for part in parts for rule in part.caps),
         cooldowns=tuple(rule for part in parts for rule in part.cooldowns),
         lists=tuple(rule for part in parts for rule in part.lists),
+        recordings=tuple(duty for part in parts for duty in part.recordings),
+        caller_ids=tuple(rule for part in parts for rule in part.caller_ids),
         revoke_all_from=min(part.revoke_all_from for part in parts),
         files=tuple(file for part in parts for file in part.files),
     )
-    for rule_id, times in Counter(rule.rule_id for rule in pack.rules).items():
+    for rule_id, times in Counter(row.rule_id for row in pack.rows).items():
         if times > 1:
             raise RulePackError(f"{rule_id}: rule_id: {times} rows have it")
     return pack
@@ -105,6 +109,8 @@ def _part(name: str, content: str) -> RulePack:
         caps=tuple(cap_rule(row) for row in _rows(name, data, "caps")),
         cooldowns=tuple(cooldown_rule(row) for row in _rows(name, data, "cooldowns")),
         lists=tuple(list_rule(row) for row in _rows(name, data, "lists")),
+        recordings=tuple(recording_duty(row) for row in _rows(name, data, "recordings")),
+        caller_ids=tuple(caller_id_rule(row) for row in _rows(name, data, "caller_ids")),
         revoke_all_from=head.take("revoke_all_from", day, date.max),
         files=(PackFile(name=name, version=data["version"], sha256=hashlib.sha256(content.encode()).hexdigest()),),
     )

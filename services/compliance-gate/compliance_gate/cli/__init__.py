@@ -1,4 +1,4 @@
-"""The gate's own tools: cases, rule packs, external lists, signing keys, the ledger, and the word on a restore.
+"""The gate's tools: cases, packs, lists, reassigned numbers, signing keys, the ledger, the word on a restore.
 
 Exit codes: 0 it holds, 1 it does not, 2 bad usage or unreadable input.
 """
@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from compliance_gate.cli import evaluate, keys, ledger, lists, packs, restored
+from compliance_gate.cli import evaluate, keys, ledger, lists, packs, reassigned, restored
 from compliance_gate.cli.terms import Tools, UsageError
 
 EXAMPLES = """examples:
@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   compliance-gate evaluate --explain - < cases.jsonl
   compliance-gate packs check my_pack.yaml
   compliance-gate lists load US-NDNC dnc.txt.gz --dir lists/ --as-of 2026-11-01T00:00:00Z
+  compliance-gate reassigned import answers.csv
   compliance-gate keys new --out keys/
   compliance-gate ledger verify export.jsonl --jwks keys/jwks.json
 """
@@ -32,8 +33,8 @@ def main(arguments: Sequence[str], tools: Tools) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    areas = parser.add_subparsers(required=True, metavar="evaluate|packs|lists|keys|ledger|restored")
-    for area in (evaluate, packs, lists, keys, ledger, restored):
+    areas = parser.add_subparsers(required=True, metavar="evaluate|packs|lists|reassigned|keys|ledger|restored")
+    for area in (evaluate, packs, lists, reassigned, keys, ledger, restored):
         area.add_to(areas)
     options = parser.parse_args(arguments, argparse.Namespace(tools=tools))
     try:

@@ -12,14 +12,17 @@ from rich.table import Column, Table
 
 from compliance_gate.cli.cases import Case
 from compliance_gate.domain.decision import Decision
+from compliance_gate.domain.ends import recording_of, shown_of
 from compliance_gate.domain.evaluation import INTERNAL_DNC, SUSPENSION, gate
 from compliance_gate.domain.evaluation import Verdict as Stop
 from compliance_gate.domain.rules import (
+    CallerIdRule,
     CapRule,
     ConsentRule,
     CooldownRule,
     ListRule,
-    Rule,
+    PackRow,
+    RecordingDuty,
     RulePack,
     WindowRule,
 )
@@ -51,6 +54,10 @@ def explain(case: Case, decision: Decision, pack: RulePack) -> None:
         console.print(f"  jurisdictions {', '.join(sorted(place.jurisdictions)) or 'none'}")
         local = [f"{zone} {case.now.astimezone(ZoneInfo(zone)):%a %H:%M:%S}" for zone in sorted(place.zones)]
         console.print(f"  local time    {', '.join(local) or 'unknown'}")
+        recording = recording_of([case.facts], place, place.jurisdictions, case.now, pack)
+        shown = shown_of([case.facts], place, case.now, pack)
+        console.print(f"  recording     {recording.asks.value.lower()} ({', '.join(recording.rule_ids)}), callee's end")
+        console.print(f"  number shown  {_prefixes(shown.prefixes)} ({', '.join(shown.rule_ids) or 'no rule'})")
     if not decision.allowed:
         at = decision.next_allowed_at
         console.print(f"  next allowed  {at:%Y-%m-%d %H:%M:%S} UTC" if at else "  next allowed  not within 60 days")
@@ -92,7 +99,13 @@ def _rows(case: Case, decision: Decision, pack: RulePack) -> Iterator[tuple[str,
         yield SUSPENSION, GATES[SUSPENSION], "LAW", "N.Y. Gen. Bus. Law 399-z(5-a); RULES.md 5.2"
 
 
-def asks_for(rule: Rule) -> str:
+def _prefixes(prefixes: tuple[str, ...] | None) -> str:
+    if prefixes is None:
+        return "any that can be called back"
+    return f"begins with {' or '.join(prefixes)}" if prefixes else "none"
+
+
+def asks_for(rule: PackRow) -> str:
     """What a row asks for, in a line."""
     match rule:
         case WindowRule():
@@ -113,6 +126,10 @@ def asks_for(rule: Rule) -> str:
             return f"{wait} after {', '.join(sorted(o.value.lower() for o in rule.outcomes))}"
         case ListRule():
             return f"not listed, by a copy at most {rule.max_age_days} days old"
+        case RecordingDuty():
+            return f"before a call is recorded: {rule.asks.value.lower()}"
+        case CallerIdRule():
+            return f"number shown: {_prefixes(rule.prefixes or None)}"
 
 
 def _short(days: list[str]) -> str:

@@ -17,7 +17,7 @@ from compliance_gate.cli.evaluate import answer, open_cases, read_cases
 from compliance_gate.cli.explain import NOT_LEGAL_ADVICE, PAGE_COLUMNS, asks_for
 from compliance_gate.cli.terms import RAW, pack_of
 from compliance_gate.domain.decision import evaluate
-from compliance_gate.domain.rules import RulePack
+from compliance_gate.domain.rules import PackRow, RulePack
 
 if TYPE_CHECKING:
     from compliance_gate.cli.terms import Areas
@@ -55,7 +55,7 @@ def add_to(areas: Areas) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     pack = pack_of(options, options.files)
-    kinds = Counter(type(rule).__name__.removesuffix("Rule").lower() for rule in pack.rules)
+    kinds = Counter(map(kind_of, pack.rows))
     facts = {"version": pack.version, "tzdata": pack.tzdata, "countries": sorted(pack.countries), "rows": dict(kinds)}
     if options.json:
         print(json.dumps(facts))
@@ -70,15 +70,21 @@ def _check(options: argparse.Namespace) -> int:
         show_edge=False,
         pad_edge=False,
     )
-    for rule in pack.rules:
+    for rule in pack.rows:
         origin = rule.origin
         where = rule.scope.jurisdiction
         table.add_row(rule.rule_id, where, asks_for(rule), f"{origin.basis} {origin.confidence}", origin.citation)
     console = _console()
     console.print(table)
     rows = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
-    console.print(f"rule pack {pack.version}: {len(pack.rules)} rows ({rows}). {NOT_LEGAL_ADVICE}")
+    console.print(f"rule pack {pack.version}: {len(pack.rows)} rows ({rows}). {NOT_LEGAL_ADVICE}")
     return 0
+
+
+def kind_of(row: PackRow) -> str:
+    """window, consent, cap, cooldown, list, recording or caller_id."""
+    name = type(row).__name__.removesuffix("Rule").removesuffix("Duty")
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -100,8 +106,8 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _changed_rows(old: RulePack, new: RulePack) -> dict[str, list[str]]:
-    before = {rule.rule_id: rule for rule in old.rules}
-    after = {rule.rule_id: rule for rule in new.rules}
+    before = {rule.rule_id: rule for rule in old.rows}
+    after = {rule.rule_id: rule for rule in new.rows}
     found = {
         "added": sorted(after.keys() - before.keys()),
         "removed": sorted(before.keys() - after.keys()),

@@ -48,6 +48,11 @@ class Tools:
     load_pack: Callable[[Sequence[Path]], RulePack]
     """Files (none: the shipped ones) -> pack; raises ValueError naming file, row and field."""
     lists: ListTools
+    export_questions: Callable[[RulePack, Path, Callable[[int], None]], int]
+    """Writes the questions to the Reassigned Numbers Database into a file; returns how many. Raises ValueError with a
+    sentence for the operator, or OSError."""
+    import_answers: Callable[[Path, datetime, datetime, Callable[[int], None]], dict[str, int]]
+    """(file, answered_at, now, progress) -> answers by kind. Raises the same; then nothing was imported."""
     say_restored: Callable[[bool], RestoreLock]
     """Locks the gate as an operator's word, or accepts the loss. Raises ValueError with a sentence for the operator."""
 

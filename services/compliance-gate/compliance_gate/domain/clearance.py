@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from compliance_gate.domain.ends import Recording, Shown
 from compliance_gate.domain.places import Place
-from outdial_contracts.events import CallMode, LeadReady, RecordingRule
+from outdial_contracts.events import CallMode, LeadReady
 
 AUDIENCE = "outdial-media-gateway"
 GRANT_MS = 300
@@ -64,7 +65,8 @@ class Allowance:
     modes: tuple[CallMode, ...]
     place: Place
     may_play_recording: bool
-    recording: RecordingRule
+    recording: Recording
+    shown: Shown
 
 
 def claims(
@@ -86,7 +88,7 @@ def claims(
         "modes": [mode.value for mode in allowance.modes],
         "agent_guaranteed": offer.agent_guaranteed,
         "may_play": allowance.may_play_recording,
-        "recording": allowance.recording.value,
+        "recording": allowance.recording.asks.value,
         "rules": rules,
         "tz": tzdata,
         "aud": AUDIENCE,

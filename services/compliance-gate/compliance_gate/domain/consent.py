@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from compliance_gate.domain.facts import Facts
+from compliance_gate.domain.local_time import local_time
 from compliance_gate.domain.months import add_months
 from compliance_gate.domain.places import Place
 from outdial_contracts.events import BlockReason, Consent, ConsentLevel
@@ -92,7 +92,7 @@ def _proven(consent: Consent, level: ConsentLevel) -> bool:
 
 def _revoked_all(facts: Facts, place: Place, now: datetime, starts: date) -> datetime | None:
     """US-REVOKE-ALL (47 CFR 64.1200(a)(10)): the latest revocation among the seller's voice consents, once in force."""
-    if all(now.astimezone(ZoneInfo(zone)).date() < starts for zone in place.zones):
+    if all(local_time(now, zone).date() < starts for zone in place.zones):
         return None
     times = (
         c.revoked_at

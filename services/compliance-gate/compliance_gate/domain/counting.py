@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from compliance_gate.domain.facts import Attempt, Facts
+from compliance_gate.domain.local_time import local_time
 from compliance_gate.domain.rules import CapRule, CooldownRule, Key
 from outdial_contracts.events import RuleOutcome
 
@@ -69,7 +69,7 @@ def local_days(since: datetime, now: datetime, zone: str) -> int:
 
 def local_date(instant: datetime, zone: str) -> date:
     """The date on the wall at an instant."""
-    return instant.astimezone(ZoneInfo(zone)).date()
+    return local_time(instant, zone).date()
 
 
 def _shares(keys: frozenset[Key], attempt: Attempt, facts: Facts) -> bool:

@@ -7,14 +7,15 @@ effective dates), an attempt leaves a window in hours, or a suspension ends: the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
-from compliance_gate.domain.counting import endings
+from compliance_gate.domain.counting import endings, local_date
 from compliance_gate.domain.evaluation import INTERNAL_DNC, Failure, Verdict, failures, gate, verdict_of
 from compliance_gate.domain.facts import Facts, ListCopy
+from compliance_gate.domain.local_time import zone
 from compliance_gate.domain.places import Place
 from compliance_gate.domain.rules import CapRule, ConsentRule, CooldownRule, ListRule, Rule, RulePack, WindowRule
 from outdial_contracts.events import BlockReason
@@ -48,6 +49,20 @@ def evaluate(facts: Facts, now: datetime, pack: RulePack) -> Decision:
     place, rules = stop
     verdict = verdict_of(failures(facts, place, rules, now, pack), place)
     return _decision(verdict, now if verdict.allowed else _next_allowed(facts, now, pack, verdict, rules))
+
+
+def barred(decision: Decision, more: Iterable[Failure]) -> Decision:
+    """The decision with failures that no later time lifts."""
+    found = decision.failures | frozenset(more)
+    if found == decision.failures:
+        return decision
+    return replace(
+        decision,
+        reasons=tuple(sorted({reason for reason, _ in found})),
+        rule_ids=tuple(sorted({rule_id for _, rule_id in found})),
+        next_allowed_at=None,
+        failures=found,
+    )
 
 
 def _decision(verdict: Verdict, next_allowed_at: datetime | None) -> Decision:
@@ -110,21 +125,29 @@ def _boundaries(facts: Facts, place: Place, now: datetime, rules: tuple[Rule, ..
     for suspension in facts.suspensions:
         if suspension.ends_at is not None:
             yield _whole_second(suspension.ends_at)
-    openings = {time()} | {
+    openings = frozenset({time()}).union(
         opens for rule in rules if isinstance(rule, WindowRule) for spans in rule.windows.values() for opens, _ in spans
-    }
+    )
     for name in place.zones:
-        zone = ZoneInfo(name)
-        today = now.astimezone(zone).date()
-        for day in (today + timedelta(days=n) for n in range(HORIZON.days + 2)):
-            for opens in openings:
-                yield from _instants_of(datetime.combine(day, opens, zone), now)
+        yield from _openings_from(local_date(now, name), name, openings)
 
 
-def _instants_of(local: datetime, now: datetime) -> Iterator[datetime]:
+@lru_cache(maxsize=1024)
+def _openings_from(first: date, zone_name: str, openings: frozenset[time]) -> frozenset[datetime]:
+    """Instants (UTC) of these wall-clock times on `first` and each day to the horizon."""
+    days = (first + timedelta(days=n) for n in range(HORIZON.days + 2))
+    return frozenset(
+        instant
+        for day in days
+        for opens in openings
+        for instant in _instants_of(datetime.combine(day, opens, zone(zone_name)))
+    )
+
+
+def _instants_of(local: datetime) -> Iterator[datetime]:
     """The instant of a wall-clock time; both where the hour comes twice, and the first after a gap it falls into."""
     for fold in (0, 1):
-        yield local.replace(fold=fold).astimezone(now.tzinfo)
+        yield local.replace(fold=fold).astimezone(UTC)
 
 
 def _whole_second(instant: datetime) -> datetime:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from functools import lru_cache
 
 from compliance_gate.domain import consent
 from compliance_gate.domain.counting import is_full, local_date, waits
 from compliance_gate.domain.exemptions import lifts
-from compliance_gate.domain.facts import Facts
+from compliance_gate.domain.facts import Facts, PersonCap
+from compliance_gate.domain.local_time import local_time
 from compliance_gate.domain.places import Place, locate, normalise
 from compliance_gate.domain.rules import (
     CapRule,
@@ -97,18 +98,22 @@ def verdict_of(found: Iterator[Failure], place: Place) -> Verdict:
 
 def _applicable(facts: Facts, place: Place, pack: RulePack) -> Iterator[Rule]:
     call, lead = facts.call, facts.lead
-    for rule in pack.rules:
-        if rule.scope.applies(place.jurisdictions, call.purpose, lead.consumer, call.mode, lead.line_type):
-            yield rule
+    yield from pack.in_scope(place.jurisdictions, call.purpose, lead.consumer, call.mode, lead.line_type)
     if call.person_cap is not None:
-        yield CapRule(
-            rule_id=CAMPAIGN_CAP,
-            scope=Scope(jurisdiction="*"),
-            origin=Origin(citation="campaign.yaml retry.max_per_person"),
-            max_attempts=call.person_cap.max_attempts,
-            window_hours=call.person_cap.window_hours,
-            same=frozenset({Key.SELLER, Key.TOPIC}),
-        )
+        yield _campaign_cap(call.person_cap)
+
+
+@lru_cache(maxsize=256)
+def _campaign_cap(cap: PersonCap) -> CapRule:
+    """The campaign's own cap as a row."""
+    return CapRule(
+        rule_id=CAMPAIGN_CAP,
+        scope=Scope(jurisdiction="*"),
+        origin=Origin(citation="campaign.yaml retry.max_per_person"),
+        max_attempts=cap.max_attempts,
+        window_hours=cap.window_hours,
+        same=frozenset({Key.SELLER, Key.TOPIC}),
+    )
 
 
 def failures(facts: Facts, place: Place, rules: tuple[Rule, ...], now: datetime, pack: RulePack) -> Iterator[Failure]:
@@ -166,7 +171,7 @@ def _window_failures(rule: WindowRule, facts: Facts, place: Place, now: datetime
     instants = {now, now + timedelta(seconds=facts.call.ring_seconds)}
     for zone in place.zones:
         for instant in instants:
-            reason = _window_reason(rule, instant.astimezone(ZoneInfo(zone)))
+            reason = _window_reason(rule, local_time(instant, zone))
             if reason is not None:
                 yield reason, rule.rule_id
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property
 
 SATURDAY, SUNDAY = 5, 6
 
@@ -63,12 +63,15 @@ class HolidaySet:
 
     def __contains__(self, day: date) -> bool:
         """Whether a local date is banned; observed days may cross the turn of a year."""
-        return any(day in _dates(self, year) for year in (day.year - 1, day.year, day.year + 1))
+        if day.year not in self._dates:
+            years = (day.year - 1, day.year, day.year + 1)
+            self._dates[day.year] = frozenset(d for year in years for one in self.days for d in _days_of(one, year))
+        return day in self._dates[day.year]
 
-
-@lru_cache(maxsize=512)
-def _dates(holidays: HolidaySet, year: int) -> frozenset[date]:
-    return frozenset(day for holiday in holidays.days for day in _days_of(holiday, year))
+    @cached_property
+    def _dates(self) -> dict[int, frozenset[date]]:
+        """Year -> dates of it and its neighbours, once somebody asked."""
+        return {}
 
 
 def _days_of(holiday: Holiday, year: int) -> Iterator[date]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, OKPKey
@@ -16,12 +17,32 @@ from joserfc.jws import JWSRegistry
 from compliance_gate.domain.ledger import canonical
 
 ALGORITHM: Final = "Ed25519"
+
+
+class NoPrivateKey(ValueError):
+    """A key that only verifies was to sign."""
+
+
 REGISTRY = JWSRegistry(algorithms=[ALGORITHM])
 
 
 def sign(claims: Mapping[str, Any], key: OKPKey) -> str:
-    """A compact JWS; its header names the key."""
-    return jws.serialize_compact({"alg": ALGORITHM, "kid": key.kid}, canonical(claims), key, registry=REGISTRY)
+    """A compact JWS; its header names the key.
+
+    Put together here: a library that also chooses algorithms takes longer than Ed25519 does (bench/RESULTS.md).
+
+    Raises:
+        NoPrivateKey: the key has no private Ed25519 part.
+    """
+    content = f"{_base64(canonical({'alg': ALGORITHM, 'kid': key.kid}).encode())}.{_base64(canonical(claims).encode())}"
+    private = key.private_key
+    if not isinstance(private, Ed25519PrivateKey):
+        raise NoPrivateKey(f"key {key.kid} can't sign")
+    return f"{content}.{_base64(private.sign(content.encode()))}"
+
+
+def _base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def public_part(key: OKPKey) -> dict[str, Any]:

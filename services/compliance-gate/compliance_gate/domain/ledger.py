@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Any
 
 GENESIS_PREVIOUS = "0" * 64
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 class Chain(StrEnum):
@@ -43,6 +44,8 @@ class RecordKind(StrEnum):
     STATE = "STATE"
     STOP = "STOP"
     KEY = "KEY"
+    SUSPENSION = "SUSPENSION"
+    REASSIGNED = "REASSIGNED"
     RESTORE_LOCK = "RESTORE_LOCK"
     RESTORED = "RESTORED"
     RESTORE_UNLOCK = "RESTORE_UNLOCK"
@@ -85,19 +88,23 @@ class Record:
 
 def canonical(value: Any) -> str:
     """The one JSON form of a value: sorted keys, no spaces, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def link(chain_id: str, seq: int, previous: str, entry: Entry) -> Record:
     """The record that continues a chain after `seq - 1` records whose last hash is `previous`."""
-    return Record(
-        chain_id=chain_id,
-        seq=seq,
-        previous=previous,
-        kind=entry.kind,
-        body=canonical(entry.body),
-        hash=record_hash(_content(chain_id, seq, previous, entry.kind.value, entry.body)),
-    )
+    body = canonical(entry.body)
+    content = _content(body, chain_id, entry.kind, previous, seq)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return Record(chain_id=chain_id, seq=seq, previous=previous, kind=entry.kind, body=body, hash=digest)
+
+
+def follow(chain_id: str, seq: int, head: str, entries: Sequence[Entry]) -> list[Record]:
+    """The records that continue a chain of `seq` records whose last hash is `head`."""
+    records: list[Record] = []
+    for number, entry in enumerate(entries, seq + 1):
+        records.append(link(chain_id, number, records[-1].hash if records else head, entry))
+    return records
 
 
 def record_hash(content: Mapping[str, Any]) -> str:
@@ -105,8 +112,10 @@ def record_hash(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
-def _content(chain_id: str, seq: int, previous: str, kind: str, body: Any) -> dict[str, Any]:
-    return {"chain_id": chain_id, "seq": seq, "previous": previous, "kind": kind, "body": body}
+def _content(body: str, chain_id: str, kind: RecordKind, previous: str, seq: int) -> str:
+    """The canonical form that `record_hash` takes, around a body that is canonical already."""
+    head = f'{{"body":{body},"chain_id":{canonical(chain_id)},"kind":{canonical(kind.value)}'
+    return f'{head},"previous":{canonical(previous)},"seq":{seq}}}'
 
 
 @dataclass

@@ -8,7 +8,19 @@ from datetime import datetime
 
 from compliance_gate.domain.clearance import Allowance
 from compliance_gate.domain.decision import Decision, evaluate
-from compliance_gate.domain.facts import Attempt, Call, Facts, Lead, ListCopy, PersonCap, Suppression
+from compliance_gate.domain.ends import Shown, agents_at, caller_id_failures, recording_of, shown_of
+from compliance_gate.domain.facts import (
+    Attempt,
+    Call,
+    Facts,
+    Lead,
+    ListCopy,
+    PersonCap,
+    Relation,
+    Suppression,
+    Suspension,
+)
+from compliance_gate.domain.reassigned import disconnected_at
 from compliance_gate.domain.rules import RulePack
 from outdial_contracts.events import (
     BlockReason,
@@ -17,7 +29,7 @@ from outdial_contracts.events import (
     Consent,
     LeadReady,
     Purpose,
-    RecordingRule,
+    ReassignedAnswer,
 )
 
 
@@ -32,6 +44,12 @@ class Known:
     """Attempts and live reservations, the offer's own not among them."""
     lists: Mapping[str, ListCopy] = field(default_factory=dict)
     """What the copies of external lists say of the number."""
+    relations: tuple[Relation, ...] = ()
+    """Business relationships of the person."""
+    suspensions: tuple[Suspension, ...] = ()
+    """Every declared emergency that is not over."""
+    reassigned: tuple[ReassignedAnswer, ...] = ()
+    """What the Reassigned Numbers Database said of the number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +81,22 @@ def facts_of(
             mode=mode,
             ring_seconds=ring_seconds,
             person_cap=cap,
+            debt_id=offer.debt_id,
             agent_guaranteed=offer.agent_guaranteed,
         ),
-        lead=Lead(phone=offer.phone, line_type=offer.line_type, consumer=offer.consumer, address=offer.address),
+        lead=Lead(
+            phone=offer.phone,
+            line_type=offer.line_type,
+            consumer=offer.consumer,
+            address=offer.address,
+            rnd_disconnected_at=disconnected_at(known.reassigned),
+        ),
         consents=known.consents,
         suppressions=known.suppressions,
         attempts=known.attempts,
         lists=known.lists,
+        relations=known.relations,
+        suspensions=known.suspensions,
     )
 
 
@@ -88,17 +115,21 @@ def clear(
     """
     approvers = document.approvers if offer.purpose is Purpose.EMERGENCY else ()
     live = [*live, *_unapproved(offer.purpose, approvers)]
-    decisions = {mode: evaluate(facts_of(offer, known, document, mode), now, pack) for mode in offer.modes}
+    facts = {mode: facts_of(offer, known, document, mode) for mode in offer.modes}
+    decisions = {mode: evaluate(facts[mode], now, pack) for mode in offer.modes}
     passed = tuple(mode for mode, decision in decisions.items() if decision.allowed)
     deciding = tuple(m for m in offer.modes if m != CallMode.PRERECORDED) or offer.modes
     place = next(iter(decisions.values())).place
     region, zone = (place.region, min(place.zones, default=None)) if place else (None, None)
+    shown = shown_of([facts[mode] for mode in passed], place, now, pack) if place else Shown()
+    live += caller_id_failures(document.caller_ids, shown, offer.purpose, pack)
     if place and not live and set(passed) & set(deciding):
         allowance = Allowance(
             modes=passed,
             place=place,
             may_play_recording=CallMode.PRERECORDED in passed,
-            recording=RecordingRule.ANNOUNCE,
+            recording=recording_of([facts[m] for m in passed], place, agents_at(document, pack), now, pack),
+            shown=shown,
         )
         cleared = Outlook(reasons=(), rule_ids=(), next_allowed_at=now, allowance=allowance, region=region, zone=zone)
         return replace(cleared, approvers=approvers)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfoNotFoundError
 
+from compliance_gate.domain.local_time import zone
 from compliance_gate.domain.rules import Geography, Numbering, NumberZone, RulePack
 from outdial_contracts.events import Address
 
@@ -129,7 +130,7 @@ def _address_zones(address: Address, region: str, geography: Geography) -> tuple
 def _is_zone(name: str) -> bool:
     """Whether the pinned data know it: an address with a zone of no such name tells nothing (GATE-TZ)."""
     try:
-        ZoneInfo(name)
+        zone(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return False
     return True

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
+from functools import cached_property
 
 from compliance_gate.domain.holidays import HolidaySet
-from outdial_contracts.events import CallMode, ConsentLevel, LineType, Purpose, RuleOutcome
+from outdial_contracts.events import CallMode, ConsentLevel, LineType, Purpose, RecordingRule, RuleOutcome
 
 
 class Basis(StrEnum):
@@ -163,7 +164,30 @@ class ListRule:
     lifted_by: Exemption = NO_EXEMPTION
 
 
+@dataclass(frozen=True, kw_only=True)
+class RecordingDuty:
+    """What must happen before a call is recorded, where one of its ends is; it never blocks a call."""
+
+    rule_id: str
+    scope: Scope
+    origin: Origin
+    asks: RecordingRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallerIdRule:
+    """Which of our numbers may be shown to callees there: one that can be called, and begins with a prefix if any."""
+
+    rule_id: str
+    scope: Scope
+    origin: Origin
+    prefixes: tuple[str, ...] = ()
+    """E.164 beginnings; empty: any number that can be called."""
+
+
 Rule = WindowRule | ConsentRule | CapRule | CooldownRule | ListRule
+"""What decides whether a call may be placed."""
+PackRow = Rule | RecordingDuty | CallerIdRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,16 +264,61 @@ class RulePack:
     caps: tuple[CapRule, ...] = ()
     cooldowns: tuple[CooldownRule, ...] = ()
     lists: tuple[ListRule, ...] = ()
+    recordings: tuple[RecordingDuty, ...] = ()
+    caller_ids: tuple[CallerIdRule, ...] = ()
     revoke_all_from: date = date.max
     """US-REVOKE-ALL, 47 CFR 64.1200(a)(10): from this local date one revocation ends every earlier consent."""
     files: tuple[PackFile, ...] = ()
     """What it was loaded from."""
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
-        """Every row."""
+        """Every row that decides whether a call may be placed."""
         return (*self.windows, *self.consents, *self.caps, *self.cooldowns, *self.lists)
 
-    def rule(self, rule_id: str) -> Rule | None:
+    def in_scope(
+        self, jurisdictions: frozenset[str], purpose: Purpose, consumer: bool, mode: CallMode, line: LineType
+    ) -> tuple[Rule, ...]:
+        """The rows that such a call is subject to, dates aside (RULES.md 4.4)."""
+        key = (jurisdictions & self._jurisdictions, purpose, consumer, mode, line)
+        if key not in self._selected:
+            self._selected[key] = tuple(rule for rule in self.rules if rule.scope.applies(*key))
+        return self._selected[key]
+
+    @cached_property
+    def _jurisdictions(self) -> frozenset[str]:
+        """Named by a row; an address may name any other."""
+        return frozenset(rule.scope.jurisdiction for rule in self.rules)
+
+    @cached_property
+    def _selected(self) -> dict[tuple[frozenset[str], Purpose, bool, CallMode, LineType], tuple[Rule, ...]]:
+        """What `in_scope` found before: the rows never change."""
+        return {}
+
+    @cached_property
+    def rows(self) -> tuple[PackRow, ...]:
+        """Every row."""
+        return (*self.rules, *self.recordings, *self.caller_ids)
+
+    def at(self, places: frozenset[str]) -> tuple[tuple[RecordingDuty, ...], tuple[CallerIdRule, ...]]:
+        """The rows on recording and on caller IDs of some countries and regions."""
+        key = places & self._places
+        if key not in self._rows_at:
+            duties = tuple(row for row in self.recordings if row.scope.jurisdiction in key)
+            self._rows_at[key] = duties, tuple(row for row in self.caller_ids if row.scope.jurisdiction in key)
+        return self._rows_at[key]
+
+    @cached_property
+    def _places(self) -> frozenset[str]:
+        """Named by a row on recording or caller IDs."""
+        duties = {row.scope.jurisdiction for row in self.recordings}
+        return frozenset(duties | {row.scope.jurisdiction for row in self.caller_ids})
+
+    @cached_property
+    def _rows_at(self) -> dict[frozenset[str], tuple[tuple[RecordingDuty, ...], tuple[CallerIdRule, ...]]]:
+        """What `at` found before: the rows never change."""
+        return {}
+
+    def rule(self, rule_id: str) -> PackRow | None:
         """The row of that id; None for the gate's own rules."""
-        return next((rule for rule in self.rules if rule.rule_id == rule_id), None)
+        return next((row for row in self.rows if row.rule_id == rule_id), None)

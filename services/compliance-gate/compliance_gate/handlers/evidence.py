@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from compliance_gate.domain.rules import Rule
+from compliance_gate.domain.facts import Relation
+from compliance_gate.domain.ledger import Record, RecordKind
+from compliance_gate.domain.offers import Known
+from compliance_gate.domain.reassigned import answer_for
+from compliance_gate.domain.rules import PackRow
 from compliance_gate.handlers.closing import NotCleared, cleared_answer
 from compliance_gate.handlers.known import known_of
 from compliance_gate.handlers.proving import inclusions
 from compliance_gate.ports import AttemptFact, Clearance, Deps, Redemption
-from outdial_contracts.events import ComplianceBlocked, Consent
+from outdial_contracts.events import ComplianceBlocked, Consent, ReassignedReply
 
 NOT_ADVICE = "Not legal advice: an engineering reading of public rules; counsel must review every rule pack."
 OWN_RULE = "the gate's own rule, or one that a former pack had"
@@ -34,9 +39,10 @@ async def evidence_of(attempt_id: str, deps: Deps) -> dict[str, Any] | None:
         "attempt_id": attempt_id,
         "not_legal_advice": NOT_ADVICE,
         "times": _times(clearance, redemptions),
-        "decision": _decision(clearance, deps),
+        "decision": {**_decision(clearance, deps), **_presentation(records, deps)},
         "facts": _facts(clearance),
-        "consents": [_consent(consent) for consent in consents],
+        "consents": [{**_consent(consent), "reassigned": _reassigned(consent, known)} for consent in consents],
+        "relations": [_relation(relation) for relation in known.relations],
         "suppressions": [{"seller_id": s.seller_id, "requested_at": _iso(s.requested_at)} for s in known.suppressions],
         "redemptions": [_redemption(redemption) for redemption in redemptions],
         "closed": {"state": clearance.state.value, "at": _iso(clearance.closed_at)},
@@ -95,6 +101,16 @@ def _decision(clearance: Clearance, deps: Deps) -> dict[str, Any]:
     }
 
 
+def _presentation(records: Sequence[Record], deps: Deps) -> dict[str, Any]:
+    """The rows on recording and on the number shown that the decision's ledger record names."""
+    for body in (json.loads(record.body) for record in records if record.kind is RecordKind.DECISION):
+        return {
+            shown: [_rule(i, deps.pack.rule(i), deps) for i in body.get(names, ())]
+            for shown, names in (("recording_rules", "recording_rule_ids"), ("caller_id_rules", "caller_id_rule_ids"))
+        }
+    return {}
+
+
 def _rules(clearance: Clearance, deps: Deps) -> list[dict[str, str]]:
     """The pack's rows that could have blocked it, with their citations."""
     try:
@@ -111,7 +127,7 @@ def _rules(clearance: Clearance, deps: Deps) -> list[dict[str, str]]:
     return [_rule(i, row, deps) for i, row in sorted({row.rule_id: row for row in applying}.items())]
 
 
-def _rule(rule_id: str, row: Rule | None, deps: Deps) -> dict[str, str]:
+def _rule(rule_id: str, row: PackRow | None, deps: Deps) -> dict[str, str]:
     """Of the pack in force now; a rule of the gate's own has no row."""
     if row is None:
         return {"rule_id": rule_id, "citation": OWN_RULE, "rule_pack": deps.pack.version}
@@ -129,6 +145,7 @@ def _facts(clearance: Clearance) -> dict[str, Any]:
         "seller_id": offer.seller_id,
         "topic_id": offer.topic_id,
         "purpose": offer.purpose.value,
+        "debt_id": offer.debt_id,
         "modes": [mode.value for mode in offer.modes],
         "line_type": offer.line_type.value,
         "consumer": offer.consumer,
@@ -137,6 +154,24 @@ def _facts(clearance: Clearance) -> dict[str, Any]:
         "region": answer.context.region,
         "local_zone": answer.context.local_zone,
     }
+
+
+def _reassigned(consent: Consent, known: Known) -> dict[str, Any] | None:
+    """The Reassigned Numbers Database's answer on this consent's date; only a no is a safe harbour."""
+    answer = answer_for(consent, known.reassigned)
+    if answer is None:
+        return None
+    return {
+        "asked_date": answer.consent_date,
+        "reply": answer.reply.value,
+        "answered_at": _iso(answer.answered_at),
+        "safe_harbour": answer.reply is ReassignedReply.NO,
+    }
+
+
+def _relation(relation: Relation) -> dict[str, Any]:
+    record = asdict(relation)
+    return {key: _iso(value) if isinstance(value, datetime) else value for key, value in record.items()}
 
 
 def _consent(consent: Consent) -> dict[str, Any]:

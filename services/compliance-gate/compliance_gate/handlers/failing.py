@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from compliance_gate.handlers.http import problem
 from compliance_gate.ports import Deps, StoreTorn, StoreUnavailable, Unstorable
 from outdial_runtime.outcome import DeadLetter, Outcome, RetryLater
 from outdial_runtime.requests import NotReady
-from outdial_runtime.service import Answer, Request, TickInput
+from outdial_runtime.service import Answer, Received, Request, TickInput
 
 Input = TypeVar("Input")
+OneHandler = Callable[[Received[Any], Deps], Awaitable[Outcome]]
+ManyHandler = Callable[[Sequence[Received[Any]], Deps], Awaitable[Sequence[Outcome]]]
 RETRY_SECONDS = 0.2
 
 
@@ -30,6 +32,24 @@ def retried(handler: Callable[[Input, Deps], Awaitable[Outcome]]) -> Callable[[I
             return RetryLater("STORE_UNAVAILABLE", 1.0)
         except Unstorable:
             return DeadLetter("UNSTORABLE", "a text holds what no text may: NUL")
+
+    return with_retry
+
+
+def together(batch: ManyHandler, alone: OneHandler) -> ManyHandler:
+    """A batch as `alone` would take each: all of it comes again, or what can never be stored is found one by one."""
+
+    @wraps(batch)
+    async def with_retry(messages: Sequence[Received[Any]], deps: Deps) -> Sequence[Outcome]:
+        if not deps.guard.verified or deps.guard.lock is not None:
+            return [await alone(message, deps) for message in messages]
+        try:
+            return await batch(messages, deps)
+        except StoreUnavailable as error:
+            deps.guard.torn |= isinstance(error, StoreTorn)
+            return [RetryLater("STORE_UNAVAILABLE", 1.0)] * len(messages)
+        except Unstorable:
+            return [await alone(message, deps) for message in messages]
 
     return with_retry
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from compliance_gate.domain.clearance import Allowance, State, Step, after, claims
+from compliance_gate.domain.facts import Attempt
 from compliance_gate.domain.ledger import Chain, Entry, RecordKind
 from compliance_gate.domain.offers import Known, Outlook, clear
 from compliance_gate.domain.places import locate, normalise
 from compliance_gate.handlers.closing import close_entry, closed
-from compliance_gate.handlers.known import canonical_offer, distinct, keys_of, known_of, tokens_of
-from compliance_gate.ports import Clearance, Deps, Transaction
+from compliance_gate.handlers.known import Index, Party, distinct, known_of_all, taken_up, told_relations
+from compliance_gate.ports import Clearance, Deps, Transaction, reservation
 from outdial_contracts.events import (
     BlockReason,
     CallMode,
@@ -45,8 +46,57 @@ EXPIRED = Outlook(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """An offer that can be decided."""
+
+    offer: LeadReady
+    """In canonical form."""
+    cause: str
+    document: CampaignDocument | None
+    """None: the offer is too late."""
+    party: Party
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A decision that has no ledger record yet."""
+
+    ready: Ready
+    outlook: Outlook
+    answer: ComplianceCleared | ComplianceBlocked
+    at: datetime
+    expires_at: datetime
+
+    def recorded(self, record_name: str) -> Clearance:
+        """The clearance that the store keeps."""
+        return Clearance(
+            offer=self.ready.offer,
+            answer=self.answer,
+            cause=self.ready.cause,
+            state=State.BLOCKED if self.outlook.allowance is None else State.RESERVED,
+            keys=self.ready.party.keys,
+            decided_at=self.at,
+            expires_at=self.expires_at,
+            record_name=record_name,
+        )
+
+
 async def on_lead_ready(message: Received[LeadReady], deps: Deps) -> Outcome:
     """Decides an offer once. The same message again re-emits the same answer; another cause for it does not."""
+    [outcome] = await on_lead_ready_batch([message], deps)
+    return outcome
+
+
+async def on_lead_ready_batch(messages: Sequence[Received[LeadReady]], deps: Deps) -> Sequence[Outcome]:
+    """Decides offers in their order, in one transaction whose number of queries does not grow with them."""
+    taken = [_ready(message, deps) for message in messages]
+    ready = [one for one in taken if isinstance(one, Ready)]
+    clearances = await _decide_all(ready, deps) if ready else {}
+    return [_answer(one, clearances) if isinstance(one, Ready) else one for one in taken]
+
+
+def _ready(message: Received[LeadReady], deps: Deps) -> Ready | Outcome:
     offer = message.event
     if not offer.modes or CallMode.UNKNOWN in offer.modes or offer.purpose is Purpose.UNKNOWN:
         return DeadLetter("BAD_OFFER", "modes and purpose must be known words and modes not empty")
@@ -54,43 +104,78 @@ async def on_lead_ready(message: Received[LeadReady], deps: Deps) -> Outcome:
     in_time = message.now < offer.expires_at
     if in_time and (document is None or not deps.live.knows(offer.campaign_id, offer.campaign_version)):
         return RetryLater("CAMPAIGN_UNKNOWN", 0.2)
-    offer = canonical_offer(offer, deps)
+    offer, party = taken_up(offer, deps)
+    return Ready(offer=offer, cause=message.cause, document=document if in_time else None, party=party)
+
+
+def _answer(ready: Ready, clearances: Mapping[str, Clearance]) -> Outcome:
+    """The first message of an attempt decides it; what comes later is a repeat or somebody else's."""
+    clearance = clearances[ready.offer.attempt_id]
+    return Publish([clearance.answer]) if clearance.cause == ready.cause else Drop("ALREADY_DECIDED")
+
+
+async def _decide_all(ready: Sequence[Ready], deps: Deps) -> Mapping[str, Clearance]:
+    """Attempt id -> its clearance, decided now or before."""
     async with deps.store.transaction() as tx:
-        await tx.lock(tokens_of(offer, deps.tokens))
-        earlier = await tx.clearance(offer.attempt_id)
-        if earlier is not None:
-            return Publish([earlier.answer]) if earlier.cause == message.cause else Drop("ALREADY_DECIDED")
-        clearance = await _decide(tx, offer, document if in_time else None, message.cause, deps)
-    return Publish([clearance.answer])
+        await tx.lock([token for one in ready for token in one.party.tokens])
+        earlier = await tx.known_clearances([one.offer.attempt_id for one in ready])
+        new: dict[str, Ready] = {}
+        for one in ready:
+            if one.offer.attempt_id not in earlier:
+                new.setdefault(one.offer.attempt_id, one)
+        made = await _decide(tx, list(new.values()), deps) if new else ()
+    return {**earlier, **{clearance.offer.attempt_id: clearance for clearance in made}}
 
 
-async def _decide(
-    tx: Transaction, offer: LeadReady, document: CampaignDocument | None, cause: str, deps: Deps
-) -> Clearance:
-    """Evaluates under the locks, at this instant, and writes decision, reservation and ledger record."""
+async def _decide(tx: Transaction, ready: Sequence[Ready], deps: Deps) -> Sequence[Clearance]:
+    """Evaluates under the locks, at one instant, and writes decisions, reservations and ledger records."""
     now = deps.clock.now()
-    consents = await tx.merge_consents(distinct(offer.consents))
-    known = await known_of(tx, offer, consents, now, deps)
+    parties = await _with_revocations(tx, [one.party for one in ready])
+    await tx.merge_relations([told for one in ready for told in told_relations(one.offer, now, deps)])
+    known = await known_of_all(tx, parties, now, deps)
+    decided = _in_turn(ready, known, now, deps)
+    lists = {name: one.as_of.isoformat() for name, one in sorted(deps.lists.in_force().items())}
+    records = await tx.append(Chain.DECISIONS, [_entry(one, lists, deps) for one in decided])
+    clearances = [one.recorded(record.name) for one, record in zip(decided, records, strict=True)]
+    await tx.add_clearances(clearances)
+    return clearances
+
+
+async def _with_revocations(tx: Transaction, parties: Sequence[Party]) -> list[Party]:
+    """The parties with the earliest revocation ever seen of each of their consents."""
+    stored = await tx.merge_consents(distinct(tuple(c for party in parties for c in party.consents)))
+    revoked = {c.consent_id: c.revoked_at for c in stored if c.revoked_at is not None}
+    return [
+        replace(p, consents=tuple(replace(c, revoked_at=revoked.get(c.consent_id)) for c in p.consents))
+        if any(c.consent_id in revoked for c in p.consents)
+        else p
+        for p in parties
+    ]
+
+
+def _in_turn(ready: Sequence[Ready], known: Sequence[Known], now: datetime, deps: Deps) -> list[Decided]:
+    """Decides one after the other: what is cleared counts as a reservation for those that come after it."""
+    reserved, decided = Index[Attempt](), []
+    for one, stored in zip(ready, known, strict=True):
+        keys = (one.party.keys.person, one.party.keys.number)
+        newer = reserved.of(keys)
+        made = _decided(one, replace(stored, attempts=stored.attempts + newer) if newer else stored, now, deps)
+        if made.outlook.allowance is not None:
+            reserved.add(keys, reservation(one.offer, made.at, made.expires_at))
+        decided.append(made)
+    return decided
+
+
+def _decided(ready: Ready, known: Known, now: datetime, deps: Deps) -> Decided:
+    offer, document = ready.offer, ready.document
     outlook = _outlook(offer, known, document, now, deps) if document else EXPIRED
     answer: ComplianceCleared | ComplianceBlocked
     if outlook.allowance is not None and document is not None:
         expires_at = (now + timedelta(seconds=document.clearance_ttl_seconds)).replace(microsecond=0)
-        answer, state = _cleared(offer, outlook, outlook.allowance, now, expires_at, deps), State.RESERVED
+        answer = _cleared(offer, outlook, outlook.allowance, now, expires_at, deps)
     else:
-        expires_at, answer, state = now, _blocked(offer, outlook, now, deps), State.BLOCKED
-    [record] = await tx.append(Chain.DECISIONS, [_entry(offer, outlook, cause, now, expires_at, deps)])
-    clearance = Clearance(
-        offer=offer,
-        answer=answer,
-        cause=cause,
-        state=state,
-        keys=keys_of(offer, deps.tokens),
-        decided_at=now,
-        expires_at=expires_at,
-        record_name=record.name,
-    )
-    await tx.add_clearance(clearance)
-    return clearance
+        expires_at, answer = now, _blocked(offer, outlook, now, deps)
+    return Decided(ready=ready, outlook=outlook, answer=answer, at=now, expires_at=expires_at)
 
 
 def _outlook(offer: LeadReady, known: Known, document: CampaignDocument, now: datetime, deps: Deps) -> Outlook:
@@ -117,7 +202,7 @@ def _cleared(
         destination_prefix=allowance.place.destination_prefix,
         agent_guaranteed=offer.agent_guaranteed,
         may_play_recording=allowance.may_play_recording,
-        recording_rule=allowance.recording,
+        recording_rule=allowance.recording.asks,
         rule_pack=deps.pack.version,
         tzdata=deps.pack.tzdata,
         score=offer.score,
@@ -125,6 +210,8 @@ def _cleared(
         cleared_at=now,
         expires_at=expires_at,
         allowed_modes=allowance.modes,
+        caller_id_rule=",".join(allowance.shown.rule_ids) or None,
+        caller_id_prefixes=allowance.shown.prefixes or (),
     )
 
 
@@ -144,7 +231,8 @@ def _blocked(offer: LeadReady, outlook: Outlook, now: datetime, deps: Deps) -> C
     )
 
 
-def _entry(offer: LeadReady, outlook: Outlook, cause: str, now: datetime, expires_at: datetime, deps: Deps) -> Entry:
+def _entry(decided: Decided, lists: Mapping[str, str], deps: Deps) -> Entry:
+    offer, outlook = decided.ready.offer, decided.outlook
     allowance = outlook.allowance
     body = {
         "attempt_id": offer.attempt_id,
@@ -156,16 +244,19 @@ def _entry(offer: LeadReady, outlook: Outlook, cause: str, now: datetime, expire
         "modes": [mode.value for mode in offer.modes],
         "decision": "cleared" if allowance else "blocked",
         "allowed_modes": [mode.value for mode in allowance.modes] if allowance else [],
+        "recording": allowance.recording.asks.value if allowance else None,
+        "recording_rule_ids": list(allowance.recording.rule_ids) if allowance else [],
+        "caller_id_rule_ids": list(allowance.shown.rule_ids) if allowance else [],
         "reasons": [reason.value for reason in outlook.reasons],
         "rule_ids": list(outlook.rule_ids),
         "consent_ids": sorted(consent.consent_id for consent in offer.consents),
         **({"approvers": list(outlook.approvers)} if offer.purpose is Purpose.EMERGENCY else {}),
         "rule_pack": deps.pack.version,
         "tzdata": deps.pack.tzdata,
-        "lists": {name: one.as_of.isoformat() for name, one in sorted(deps.lists.in_force().items())},
-        "cause": cause,
-        "at": now.isoformat(),
-        "expires_at": expires_at.isoformat(),
+        "lists": lists,
+        "cause": decided.ready.cause,
+        "at": decided.at.isoformat(),
+        "expires_at": decided.expires_at.isoformat(),
     }
     return Entry(kind=RecordKind.DECISION, body=body)
 

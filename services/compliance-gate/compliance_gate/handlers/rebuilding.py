@@ -14,7 +14,7 @@ from typing import Any
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.ledger import Entry, RecordKind
 from compliance_gate.handlers.closing import cleared_answer, closed
-from compliance_gate.handlers.known import LOOK_BACK, canonical_offer, distinct, keys_of
+from compliance_gate.handlers.known import LOOK_BACK, canonical_offer, distinct, keys_of, told_relations
 from compliance_gate.ports import Clearance, Deps, RestoredRedemption, StagedOffer, Transaction
 from outdial_contracts.base import Event
 from outdial_contracts.events import (
@@ -25,7 +25,9 @@ from outdial_contracts.events import (
     ComplianceBlocked,
     ComplianceCleared,
     LeadReady,
+    ReassignedAnswered,
     SuppressionChanged,
+    SuspensionChanged,
 )
 from outdial_runtime.service import Received
 
@@ -69,12 +71,33 @@ async def suppressions(
             findings.note(message, "suppression", suppression_id=message.event.suppression_id)
 
 
+async def suspensions(
+    tx: Transaction, messages: Sequence[Received[SuspensionChanged]], deps: Deps, findings: Findings
+) -> None:
+    """suspension.changed: every declared emergency stands as it was last said."""
+    for message in messages:
+        ids = [message.event.suspension_id]
+        before = await tx.declared_suspensions(ids)
+        if [await tx.set_suspension(message.event)] != list(before):
+            findings.note(message, "suspension", suspension_id=message.event.suspension_id)
+
+
+async def reassigned(
+    tx: Transaction, messages: Sequence[Received[ReassignedAnswered]], deps: Deps, findings: Findings
+) -> None:
+    """reassigned.answered: every answer of the Reassigned Numbers Database is known again."""
+    for message in messages:
+        if await tx.merge_reassigned(message.event.answers):
+            findings.note(message, "reassigned", batch_id=message.event.batch_id)
+
+
 async def offers(tx: Transaction, messages: Sequence[Received[LeadReady]], deps: Deps, findings: Findings) -> None:
     """lead.ready: staged with their consents until the answer is found; one that nobody has decided comes anyway."""
     known = await tx.standings([message.event.attempt_id for message in messages])
     unknown = [message for message in messages if message.event.attempt_id not in known]
     await tx.stage([StagedOffer(cause=m.cause, offer=canonical_offer(m.event, deps)) for m in unknown])
     await tx.merge_consents(distinct(tuple(c for message in unknown for c in message.event.consents)))
+    await tx.merge_relations([told for m in unknown for told in told_relations(m.event, m.now, deps)])
 
 
 async def answers(
@@ -180,6 +203,8 @@ async def prove(tx: Transaction, message: Received[CallDisposition], findings: F
 
 TAKERS: Mapping[type[Event], Taker] = {
     SuppressionChanged: suppressions,
+    SuspensionChanged: suspensions,
+    ReassignedAnswered: reassigned,
     LeadReady: offers,
     ComplianceCleared: answers,
     ComplianceBlocked: answers,

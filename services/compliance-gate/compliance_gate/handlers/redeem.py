@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from compliance_gate.domain.clearance import GRANT_MS, State, Step, after
+from compliance_gate.domain.ends import caller_id_failures, shown_of
 from compliance_gate.domain.last_look import (
     Asked,
     Refusal,
@@ -127,12 +128,14 @@ async def _rules(
     document = deps.live.document(offer.campaign_id, offer.campaign_version)
     if document is None:
         return Refusal(reasons=(BlockReason.DEPENDENCY_DOWN,), rule_ids=("GATE-FAIL-CLOSED",))
-    regions = locate(offer.phone, offer.address, deps.pack).jurisdictions
-    live = list(deps.live.blocks(offer.campaign_id, offer.seller_id, regions, message.route_id))
+    place = locate(offer.phone, offer.address, deps.pack)
+    live = list(deps.live.blocks(offer.campaign_id, offer.seller_id, place.jurisdictions, message.route_id))
     consents = await tx.consents([consent.consent_id for consent in offer.consents])
     known = await known_of(tx, offer, consents, now, deps)
     ring_seconds = message.ring_timeout_seconds or document.ring_timeout_seconds
     facts = facts_of(offer, known, document, asked.mode, ring_seconds)
+    shown = shown_of([facts], place, now, deps.pack)
+    live += caller_id_failures([message.caller_id], shown, offer.purpose, deps.pack)
     return last_look(asked, standing, facts, live, now, deps.pack)
 
 

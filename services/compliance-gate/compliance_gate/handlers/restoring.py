@@ -21,8 +21,10 @@ from outdial_contracts.events import (
     ComplianceCleared,
     ComplianceLedger,
     LeadReady,
+    ReassignedAnswered,
     SuppressionChanged,
     SuppressionSubmitted,
+    SuspensionChanged,
 )
 from outdial_runtime.broker import TopicPartition
 from outdial_runtime.outcome import NOTHING, Drop, Outcome
@@ -30,7 +32,10 @@ from outdial_runtime.past import TopicPast, moved, read_on
 from outdial_runtime.service import Received, TickInput
 
 CONSUMED: Sequence[type[Event]] = (SuppressionSubmitted, LeadReady, CallDisposition)
-WRITTEN: Sequence[type[Event]] = (SuppressionChanged, ComplianceCleared, ComplianceBlocked, ClearanceClosed)
+WRITTEN: Sequence[type[Event]] = (
+    *(SuppressionChanged, SuspensionChanged, ReassignedAnswered),
+    *(ComplianceCleared, ComplianceBlocked, ClearanceClosed),
+)
 REPLAYED: Sequence[type[Event]] = (SuppressionSubmitted, *TAKERS)
 BY_TOPIC = {event.TOPIC: taker for event, taker in TAKERS.items()}
 MARK_EVERY_SECONDS = 15.0

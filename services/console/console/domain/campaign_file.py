@@ -11,6 +11,7 @@ from console.domain.shapes import ShapeError, e164, items, mapping, number, opti
 from outdial_contracts.events import CampaignDocument, DialMode, Purpose
 
 CAMPAIGN_ID = re.compile(r"[a-z0-9-]{1,63}")
+REGION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 SHORTEST_RING_SECONDS = 15
 """47 CFR 64.1200(a)(6): an unanswered call is not disconnected before 15 seconds or four rings."""
 KEYS = {
@@ -25,7 +26,7 @@ Member = TypeVar("Member", bound=StrEnum)
 
 def parse_campaign(raw: Any) -> tuple[str, str, CampaignDocument]:
     """(campaign_id, team_id, document) of a parsed campaign.yaml. Raises ShapeError."""
-    mapping(raw, "", KEYS, {"webhook", "approvers"})
+    mapping(raw, "", KEYS, {"webhook", "approvers", "agent_region"})
     whole(raw["schema"], "schema", 1, 1)
     campaign_id = text(raw["id"], "id")
     if not CAMPAIGN_ID.fullmatch(campaign_id):
@@ -62,7 +63,14 @@ def _document(raw: Mapping[str, Any]) -> CampaignDocument:
         webhook_url=optional_text(webhook.get("url"), "webhook.url"),
         webhook_secret_env=optional_text(webhook.get("secret_env"), "webhook.secret_env"),
         approvers=_approvers(raw),
+        agent_region=_region(raw.get("agent_region")),
     )
+
+
+def _region(value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or not REGION.fullmatch(value)):
+        raise ShapeError("agent_region: must be a country or a region of one, for example GB or US-NY")
+    return value
 
 
 def _approvers(raw: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +20,15 @@ from outdial_contracts.events import (
     DispositionCode,
     LeadStatus,
     LineType,
+    Relation,
     Segment,
     SupplyReason,
 )
 
 PROFILE = ("consumer", "external_ref", "email", "first_name", "language", "preferred_hours", "list_source")
+LATER = ("debt_id",)
+"""Of the profile too; rows from before have none."""
+RELATION_TIMES = ("as_of", "last_transaction_at", "last_inquiry_at")
 CONSENT_TIMES = ("granted_at", "expires_at", "revoked_at", "captured_at")
 LEAD_COLUMNS = (
     *("lead_id", "campaign_id", "person_id", "source", "external_id", "person_token", "profile", "phones", "consents"),
@@ -43,10 +47,11 @@ DEMAND_COLUMNS = (
 
 def lead_row(lead: Lead) -> tuple[Any, ...]:
     """Values in the order of LEAD_COLUMNS."""
-    profile = {name: getattr(lead, name) for name in PROFILE}
+    profile = {name: getattr(lead, name) for name in (*PROFILE, *LATER)}
     profile |= {"address": lead.address.to_record(), "attributes": dict(lead.attributes)}
+    profile["relations"] = [_told(relation, RELATION_TIMES) for relation in lead.relations]
     phones = [{"number": p.number, "token": p.token, "line_type": p.line_type.value} for p in lead.phones]
-    consents = [_consent_record(consent) for consent in lead.consents]
+    consents = [_told(consent, CONSENT_TIMES) for consent in lead.consents]
     special = {
         "profile": json.dumps(profile),
         "phones": json.dumps(phones),
@@ -62,7 +67,7 @@ def lead_row(lead: Lead) -> tuple[Any, ...]:
 def lead_from(row: Mapping[str, Any]) -> Lead:
     """A row of `leads`."""
     profile = json.loads(row["profile"])
-    address, attributes = profile.pop("address"), profile.pop("attributes")
+    address, attributes, relations = profile.pop("address"), profile.pop("attributes"), profile.pop("relations", ())
     same = ("lead_id", "campaign_id", "person_id", "source", "external_id", "person_token", "score", "due_at")
     more = ("expires_at", "phone_no", "offers", "attempts", "current_attempt_id", "revision", "changed_at")
     return Lead(
@@ -74,7 +79,8 @@ def lead_from(row: Mapping[str, Any]) -> Lead:
             LeadPhone(number=p["number"], token=p["token"], line_type=LineType(p["line_type"]))
             for p in json.loads(row["phones"])
         ),
-        consents=tuple(_consent(record) for record in json.loads(row["consents"])),
+        consents=tuple(Consent.from_record(_times(c, CONSENT_TIMES)) for c in json.loads(row["consents"])),
+        relations=tuple(Relation.from_record(_times(r, RELATION_TIMES)) for r in relations),
         segment=Segment(row["segment"]),
         status=LeadStatus(row["status"]),
         last_code=DispositionCode(row["last_code"]) if row["last_code"] else None,
@@ -122,11 +128,10 @@ def campaign_from(row: Mapping[str, Any]) -> Campaign:
     )
 
 
-def _consent_record(consent: Consent) -> dict[str, Any]:
-    record = consent.to_record()
-    return record | {name: record[name].isoformat() for name in CONSENT_TIMES if record[name] is not None}
+def _told(told: Consent | Relation, times: Sequence[str]) -> dict[str, Any]:
+    record = told.to_record()
+    return record | {name: record[name].isoformat() for name in times if record[name] is not None}
 
 
-def _consent(record: Mapping[str, Any]) -> Consent:
-    times = {name: datetime.fromisoformat(record[name]) for name in CONSENT_TIMES if record[name] is not None}
-    return Consent.from_record({**record, **times})
+def _times(record: Mapping[str, Any], times: Sequence[str]) -> dict[str, Any]:
+    return {**record, **{name: datetime.fromisoformat(record[name]) for name in times if record[name] is not None}}

@@ -131,6 +131,8 @@ def _lead(submitted: LeadSubmitted, phones: tuple[LeadPhone, ...], keys: TokenKe
         score=submitted.score,
         phones=phones,
         consents=submitted.consents,
+        relations=submitted.relations,
+        debt_id=submitted.debt_id,
         expires_at=submitted.expires_at,
         external_ref=submitted.external_ref,
         email=submitted.email,

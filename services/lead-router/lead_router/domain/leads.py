@@ -18,6 +18,7 @@ from outdial_contracts.events import (
     LeadState,
     LeadStatus,
     LineType,
+    Relation,
     Segment,
 )
 
@@ -64,6 +65,8 @@ class Lead:
     """Not offered before; meaningful while NEW, WAITING or CALLBACK."""
     changed_at: datetime
     consents: tuple[Consent, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    debt_id: str | None = None
     expires_at: datetime | None = None
     external_ref: str | None = None
     email: str | None = field(default=None, repr=False)

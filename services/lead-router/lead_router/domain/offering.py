@@ -114,6 +114,8 @@ def _ready(lead: Lead, campaign: Campaign, offer: Offer, expires_at: datetime) -
         consumer=lead.consumer,
         address=lead.address,
         consents=lead.consents,
+        relations=lead.relations,
+        debt_id=lead.debt_id,
         score=lead.score,
         epoch=offer.epoch,
         offered_at=offer.offered_at,

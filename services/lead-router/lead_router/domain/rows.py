@@ -24,6 +24,7 @@ from outdial_contracts.events import (
     LineType,
     Phone,
     Purpose,
+    Relation,
     Segment,
 )
 
@@ -33,9 +34,10 @@ OPTIONAL = (
     *("time_zone", "segment", "score", "expires_at", "external_ref", "email", "first_name", "language"),
     *("preferred_hours", "source_list", "consent_level", "consent_purpose", "consent_granted_at"),
     *("consent_expires_at", "consent_revoked_at", "consent_source", "consent_captured_at", "consent_ip"),
-    "consent_text_sha256",
+    *("consent_text_sha256", "last_transaction_at", "last_inquiry_at", "contract_active", "debt_id"),
 )
 COLUMNS = frozenset((*REQUIRED, *OPTIONAL))
+RELATION = ("last_transaction_at", "last_inquiry_at", "contract_active")
 LONGEST_VALUE = 256
 COUNTRY = re.compile(r"[A-Z]{2}")
 BOOLEANS = {"true": True, "false": False}
@@ -113,9 +115,11 @@ def submission(row: Mapping[str, str], origin: Origin) -> LeadSubmitted:
         person_id=values["person_id"],
         campaign_id=origin.campaign_id,
         phones=_phones(values, line_type),
-        consumer=_consumer(values),
+        consumer=_boolean(values, "consumer", default=True),
         address=_address(values, origin.zones),
         consents=_consents(values, lead, origin.seller_id),
+        relations=_relations(values, origin),
+        debt_id=values.get("debt_id") or None,
         expires_at=_time(values, "expires_at"),
         segment=segment,
         score=_score(values),
@@ -205,10 +209,24 @@ def _choice(values: Mapping[str, str], name: str, kind: type[Chosen], default: C
         raise Rejected(Reason.BAD_ENUM, name, shape(text)) from None
 
 
-def _consumer(values: Mapping[str, str]) -> bool:
-    text = values.get("consumer") or "true"
+def _relations(values: Mapping[str, str], origin: Origin) -> tuple[Relation, ...]:
+    """The relation with the campaign's seller, if the row says anything of it: true since the file came."""
+    if not any(values.get(name) for name in RELATION):
+        return ()
+    relation = Relation(
+        seller_id=origin.seller_id,
+        as_of=origin.now,
+        last_transaction_at=_time(values, "last_transaction_at"),
+        last_inquiry_at=_time(values, "last_inquiry_at"),
+        contract_active=_boolean(values, "contract_active", default=False),
+    )
+    return (relation,)
+
+
+def _boolean(values: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = values.get(name) or str(default)
     if text.lower() not in BOOLEANS:
-        raise Rejected(Reason.BAD_ENUM, "consumer", shape(text))
+        raise Rejected(Reason.BAD_ENUM, name, shape(text))
     return BOOLEANS[text.lower()]
 
 

@@ -15,7 +15,7 @@ from lead_router.domain.rows import Origin, Rejected, Rejection, submission
 from lead_router.handlers.changes import store_admitted
 from lead_router.handlers.problems import problem
 from lead_router.ports import Deps, Work
-from outdial_contracts.events import Consent, LeadSubmitted
+from outdial_contracts.events import Consent, LeadSubmitted, Relation
 from outdial_runtime.service import Answer, HttpReply, Request
 
 ROWS_AT_ONCE = 500
@@ -110,12 +110,14 @@ def _valid(row: int, lead: Lead) -> dict[str, Any]:
         "line_type": lead.phone.line_type.value,
         "consumer": lead.consumer,
         "address": lead.address.to_record(),
-        "consents": [_consent(consent) for consent in lead.consents],
+        "consents": [_record(consent) for consent in lead.consents],
+        "relations": [_record(relation) for relation in lead.relations],
+        "debt_id": lead.debt_id,
         "segment": lead.segment.value,
         "score": lead.score,
     }
 
 
-def _consent(consent: Consent) -> dict[str, Any]:
-    record = consent.to_record()
+def _record(told: Consent | Relation) -> dict[str, Any]:
+    record = told.to_record()
     return {name: v.isoformat() if hasattr(v, "isoformat") else v for name, v in record.items()}

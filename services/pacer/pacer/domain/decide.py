@@ -161,25 +161,33 @@ def _idle(reason: Reason, *, full: bool) -> Binding:
 
 
 def _place(draft: _Draft, campaign: Campaign, document: CampaignDocument, mode: DialMode, calls: int) -> Binding | None:
-    """Dials up to `calls` of the campaign's offers, best first; returns what ran out first."""
+    """Dials up to `calls` of the campaign's offers, best first; returns what ran out first.
+
+    An offer for which no number may be shown is passed over, and given back when its clearance ends.
+    """
     offers = [o for a, o in draft.state.offers.items() if o.campaign_id == campaign.campaign_id and a not in draft.gone]
     offers.sort(key=lambda o: (-o.score, o.cleared_at, o.attempt_id))
-    for offer in offers[:calls]:
+    placed, without_number = 0, False
+    for offer in offers:
+        if placed == calls:
+            return None
         agent = None
         if mode is not DialMode.PREDICTIVE or offer.agent_guaranteed:
             agent = next(iter(draft.free_agents(campaign)), None)
             if agent is None:
                 return Binding.AGENTS_BUSY
         used_at = {**campaign.numbers_used_at, **draft.used_at}
-        number = choose_number(campaign, offer.person_token, draft.state.stops, used_at, draft.now)
+        number = choose_number(campaign, offer, draft.state.stops, used_at, draft.now)
         if number is None:
-            return Binding.NUMBER_POOL
+            without_number = True
+            continue
         gateway = draft.channels.take(agent.gateway_id if agent else None)
         if gateway is None:
             return Binding.CHANNELS if draft.channels.any_gateway else Binding.GATEWAY_AWAY
         expires_at = min(offer.expires_at, draft.now + timedelta(seconds=DIAL_LIVES_SECONDS))
         lives = document.ring_timeout_seconds + RINGING_MARGIN_SECONDS if agent else UNHEARD_SECONDS
         serial = draft.state.next_lease + len(draft.dials)
+        placed += 1
         draft.gone.add(offer.attempt_id)
         draft.used_at[number] = draft.now
         if agent is not None:
@@ -199,4 +207,6 @@ def _place(draft: _Draft, campaign: Campaign, document: CampaignDocument, mode: 
                 agent_lease_id=f"a-{draft.state.epoch}-{serial}" if agent else None,
             )
         )
-    return None if len(offers) >= calls else Binding.NO_OFFERS
+    if placed == calls:
+        return None
+    return Binding.NUMBER_POOL if without_number else Binding.NO_OFFERS

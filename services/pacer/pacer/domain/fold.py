@@ -93,6 +93,7 @@ def _offer(event: ComplianceCleared) -> Offer:
         token=event.token,
         cleared_at=event.cleared_at,
         expires_at=event.expires_at,
+        caller_id_prefixes=event.caller_id_prefixes,
     )
 
 

@@ -7,25 +7,28 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from pacer.domain.state import Campaign, Gateway, TeamState
+from pacer.domain.state import Campaign, Gateway, Offer, TeamState
 
 NUMBER_GAP_SECONDS = 1.0
 """A person's own number is passed over for another if it was dialled from within so long."""
 
 
 def choose_number(
-    campaign: Campaign, person_token: str, stops: Mapping[str, str], used_at: Mapping[str, datetime], now: datetime
+    campaign: Campaign, offer: Offer, stops: Mapping[str, str], used_at: Mapping[str, datetime], now: datetime
 ) -> str | None:
     """The number to show: the one this person always sees, or the least recently used if that one is hot.
+
+    Only numbers that the offer's clearance admits: with any other the gate would refuse the call (CALLER_ID).
 
     Args:
         used_at: last use of each number, this decision included.
     """
     pool = campaign.document.caller_ids if campaign.document is not None else ()
-    usable = [number for number in pool if f"number:{number}" not in stops]
+    admitted = [n for n in pool if not offer.caller_id_prefixes or n.startswith(offer.caller_id_prefixes)]
+    usable = [number for number in admitted if f"number:{number}" not in stops]
     if not usable:
         return None
-    preferred = max(usable, key=lambda number: _affinity(person_token, number))
+    preferred = max(usable, key=lambda number: _affinity(offer.person_token, number))
     never = datetime.min.replace(tzinfo=now.tzinfo)
     if used_at.get(preferred, never) + timedelta(seconds=NUMBER_GAP_SECONDS) <= now:
         return preferred

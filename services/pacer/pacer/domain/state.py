@@ -46,6 +46,8 @@ class Offer:
     token: str
     cleared_at: datetime
     expires_at: datetime
+    caller_id_prefixes: tuple[str, ...] = ()
+    """The number shown begins with one of these, E.164; empty: any of the pool."""
 
 
 @dataclass(kw_only=True)
