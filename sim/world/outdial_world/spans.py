@@ -24,6 +24,15 @@ class QuietSpans(Spans):
     ) -> Iterator[Span]:
         yield INVALID_SPAN
 
+    def begin(
+        self, name: str, kind: SpanKind, traceparent: str | None, attempt_id: str | None, attributes: Attributes
+    ) -> Span:
+        return INVALID_SPAN
+
+    @contextmanager
+    def within(self, span: Span) -> Iterator[Span]:
+        yield span
+
     def publish(self, topic: str, attempt_id: str | None) -> str | None:
         return None
 
