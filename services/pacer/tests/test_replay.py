@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -84,12 +85,22 @@ def test_recovery_from_a_snapshot_equals_recovery_from_the_start() -> None:
 
 
 def test_a_snapshot_of_another_fold_version_is_not_used() -> None:
-    state = TeamState(team_id="blue", last_at=at(5))
+    state = TeamState(team_id="blue", epoch=0, last_at=at(5))
     foreign = snapshot(3, state)
     foreign = replace(foreign, record=replace(foreign.record, fold_version=FOLD_VERSION + 1))
     said = entry(1, at(1), agent_state("a0", AgentAvailability.AVAILABLE, at(1)))
     assert "a0" in recover([said, foreign], 9)["blue"].agents
     assert not suffices([said, foreign])
+
+
+def test_a_snapshot_from_before_attempts_that_are_over_said_what_was_counted_is_not_used() -> None:
+    """Its `done` held instants: an owner that started to decode it could not take over."""
+    foreign = snapshot(3, TeamState(team_id="blue", epoch=0, last_at=at(5)))
+    old = json.loads(foreign.record.payload)
+    old["state"]["done"] = {"x": "2026-03-02T15:00:00Z"}
+    record = replace(foreign.record, fold_version=1, payload=json.dumps(old).encode())
+    said = entry(1, at(1), agent_state("a0", AgentAvailability.AVAILABLE, at(1)))
+    assert "a0" in recover([said, replace(foreign, record=record)], 9)["blue"].agents
 
 
 def test_what_a_stale_owner_writes_after_a_takeover_is_void() -> None:

@@ -10,7 +10,7 @@ from outdial_contracts.events import CampaignDocument, CampaignState, Context, S
 from pacer.domain.agents import Agent
 from pacer.domain.estimates import Answers, Duration
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised when the same inputs would give another state; snapshots of another version are not used."""
 GATEWAY_SILENT_SECONDS = 6.0
 """A gateway that has not spoken for so long is not used."""
