@@ -88,6 +88,8 @@ class Office:
         self.gate, self.gateway, self.sources, self.now = FakeGate(), FakeGateway(), FakeSources(), NOW
         self.reports_dir: Path | None = None
         self.published: list[Any] = []
+        self.causes: list[str] = []
+        """Of what was published, in the same order."""
         self.outcomes: list[Outcome] = []
         self.token = ""
         self.restart()
@@ -221,6 +223,7 @@ class Office:
         self.outcomes.append(outcome)
         if isinstance(outcome, Publish):
             self.published += [emit.event for emit in outcome.events]  # type: ignore[union-attr]
+            self.causes += [emit.cause for emit in outcome.events]  # type: ignore[union-attr]
 
 
 def _head(attempt_id: str) -> dict[str, Any]:

@@ -39,6 +39,14 @@ async def test_an_assignment_takes_the_agent_at_once(office: Any) -> None:
     assert (state.valid_until - state.at).total_seconds() == 10.0
 
 
+async def test_two_words_of_one_instant_are_two_events(office: Any) -> None:
+    await office.sign_in()
+    await office.say("available")
+    await office.say("paused")
+    await office.say("paused")
+    assert office.causes[-3] != office.causes[-2] == office.causes[-1]
+
+
 @given(st.lists(st.sampled_from(sorted(STATES)), min_size=1, max_size=8))
 def test_no_heartbeat_frees_an_agent_who_owes_a_wrap_up(states: list[str]) -> None:
     desk = Desk(agent_id="a1", team_id="blue", campaign_ids=())

@@ -147,7 +147,9 @@ def _desk(session: Session, deps: Deps) -> Desk:
 
 
 def _state(desk: Desk, now: datetime) -> Publish:
-    return Publish([Emit(event=state_of(desk, now), cause=f"state:{desk.team_id}.{desk.agent_id}:{now.isoformat()}")])
+    event = state_of(desk, now)
+    cause = f"state:{desk.team_id}.{desk.agent_id}:{now.isoformat()}:{event.availability.value}"
+    return Publish([Emit(event=event, cause=cause)])
 
 
 def _wrapup(body: dict[str, Any], desk: Desk, now: datetime) -> AgentWrapup:
