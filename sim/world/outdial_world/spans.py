@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from outdial_runtime.metrics import Metrics
-from outdial_runtime.spans import Attributes, Spans
+from outdial_runtime.spans import Attributes, Spans, Within
 
 
 class QuietSpans(Spans):
@@ -29,9 +29,8 @@ class QuietSpans(Spans):
     ) -> Span:
         return INVALID_SPAN
 
-    @contextmanager
-    def within(self, span: Span) -> Iterator[Span]:
-        yield span
+    def within(self, span: Span) -> Within:
+        return _Unseen(span)
 
     def publish(self, topic: str, attempt_id: str | None) -> str | None:
         return None
@@ -45,6 +44,16 @@ class QuietSpans(Spans):
 
     def flush(self) -> None:
         """Nothing is kept."""
+
+
+class _Unseen(Within):
+    """A span that is nobody's."""
+
+    def __enter__(self) -> Span:
+        return self._span
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to end."""
 
 
 class QuietMetrics(Metrics):
