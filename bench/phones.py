@@ -106,7 +106,7 @@ def _build(folder: Path, numbers: int) -> dict[str, float | int]:
     del phones
     lists = SnapshotLists(folder)
     began = time.perf_counter()
-    lists.refresh()
+    asyncio.run(lists.refresh())
     loaded = time.perf_counter() - began
     _trim()
     at_rest = _resident() - before
@@ -143,7 +143,7 @@ def _swap_peak(folder: Path, lists: SnapshotLists, before: int) -> int:
     content = json.loads(manifest.read_text()) | {"as_of": "2026-11-08T00:00:00+00:00"}
     manifest.write_text(json.dumps(content))
     Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, proc(5)
-    lists.refresh()
+    asyncio.run(lists.refresh())
     return _status("VmHWM") - before
 
 
