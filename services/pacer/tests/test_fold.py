@@ -92,15 +92,29 @@ def test_a_cleared_offer_is_dialled_at_once_from_the_pool_by_the_gateway_heard()
     assert "x" not in state.offers
 
 
-def test_a_repeat_of_a_clearance_older_than_what_is_remembered_is_not_counted_again() -> None:
+@pytest.mark.parametrize("ttl", [5.0, 60.0, 600.0])
+def test_a_repeated_clearance_is_counted_once_whenever_it_comes(ttl: float) -> None:
     state = ready()
-    dialled(state)
+    first = cleared("x", at(1), ttl=ttl)
+    take(state, first, 1.0)
     give(state, 2.0, [ended("x", EndClass.BUSY, at(2))])
-    give(state, 130.0, [capacity(at(130))])
     counted = state.campaigns["C1"].supply.cleared_total
-    assert "x" not in state.done
-    assert take(state, cleared("x", at(1)), 131.0).changed is False
+    for seconds in (121.0, 131.0, 151.0, 201.0, 700.0, 1300.0, 5000.0):
+        give(state, seconds, [capacity(at(seconds))])
+        assert take(state, first, seconds).changed is False, seconds
     assert state.campaigns["C1"].supply.cleared_total == counted
+    assert "x" not in state.done
+
+
+@pytest.mark.parametrize("ttl", [5.0, 60.0, 600.0])
+def test_a_clearance_that_comes_late_is_counted_until_lead_router_has_replaced_its_offer(ttl: float) -> None:
+    """lead-router replaces an offer unanswered for two lifetimes and 30 s; before that nobody else makes up for it."""
+    state = ready()
+    replaced = 1.0 + 2 * ttl + 30.0
+    take(state, cleared("x", at(1), ttl=ttl), replaced - 0.5)
+    assert state.campaigns["C1"].supply.cleared_total == 1
+    take(state, cleared("y", at(1), ttl=ttl), replaced + 10.0)
+    assert state.campaigns["C1"].supply.cleared_total == 1
 
 
 @pytest.mark.parametrize("told_by", ["progress", "end"])

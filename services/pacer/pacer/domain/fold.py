@@ -7,7 +7,7 @@ journal. Events arrive in any order between topics and may repeat; an attempt th
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from outdial_contracts.events import (
@@ -30,8 +30,8 @@ from pacer.domain.agents import Agent, Duty, leg_changed, release, reserve, said
 from pacer.domain.fold_calls import on_answered, on_closed, on_dial_refused, on_ended, on_progress
 from pacer.domain.fold_world import on_campaign, on_capacity, on_stop
 from pacer.domain.inputs import AgentGiven, Decision, Dial, Input, Tick
-from pacer.domain.leases import DONE_SECONDS, expire, let_go, prune
-from pacer.domain.state import Call, Done, Offer, TeamState
+from pacer.domain.leases import counts_until, expire, let_go, over, prune
+from pacer.domain.state import Call, Offer, TeamState
 
 
 def fold(state: TeamState, item: Input, now: datetime) -> TeamState:
@@ -65,8 +65,8 @@ def _on_cleared(state: TeamState, event: ComplianceCleared, now: datetime) -> bo
     attempt = event.attempt_id
     if attempt in state.offers or attempt in state.calls or attempt in state.done or attempt in state.unwanted:
         return False
-    if event.expires_at <= now and event.cleared_at <= now - timedelta(seconds=DONE_SECONDS):
-        return False  # a repeat may be older than what is remembered; it can't be dialled, nor counted twice
+    if counts_until(event.cleared_at, event.expires_at) <= now:
+        return False  # a repeat of what is forgotten, or an offer replaced long since
     campaign = state.campaigns.get(event.campaign_id)
     if campaign is not None:
         supply = campaign.supply
@@ -161,9 +161,9 @@ def _on_given(state: TeamState, given: AgentGiven, now: datetime) -> bool:
 
 def _on_decision(state: TeamState, decision: Decision, now: datetime) -> bool:
     for attempt_id in decision.returned:
-        state.offers.pop(attempt_id, None)
-        state.unwanted.pop(attempt_id, None)
-        state.done[attempt_id] = Done(at=now)
+        offer = state.offers.pop(attempt_id, None) or state.unwanted.pop(attempt_id, None)
+        if offer is not None:
+            over(state, offer, now)
     for dial in decision.dials:
         _dial(state, dial, now)
     for want in decision.wants:

@@ -19,10 +19,12 @@ from outdial_contracts.events import (
 from pacer.domain.agents import Agent, Duty, DutyEvent, end_call, move, reserve
 from pacer.domain.leases import (
     AGENT_LEASE_SECONDS,
+    DONE_SECONDS,
     MAX_CALL_SECONDS,
     RINGING_MARGIN_SECONDS,
     drop_call,
     extend,
+    over,
 )
 from pacer.domain.state import Budget, Call, CallStage, Done, TeamState
 
@@ -54,9 +56,10 @@ def on_closed(state: TeamState, event: ClearanceClosed, now: datetime) -> bool:
         drop_call(state, call, now)
         return True
     waiting = state.offers if attempt in state.offers else state.unwanted
-    if waiting.pop(attempt, None) is None:
+    offer = waiting.pop(attempt, None)
+    if offer is None:
         return False
-    state.done[attempt] = Done(at=now)
+    over(state, offer, now)
     return True
 
 
@@ -130,7 +133,7 @@ def _late_end(state: TeamState, event: CallEnded, now: datetime) -> bool:
     """The end of a call that this owner never decided or has given up."""
     agent = state.agents.get(event.agent_id or "")
     changed = event.attempt_id not in state.done
-    done = state.done.setdefault(event.attempt_id, Done(at=now))
+    done = state.done.setdefault(event.attempt_id, Done(until=now + timedelta(seconds=DONE_SECONDS)))
     changed |= _count_done(state, done, event.campaign_id, event.verdict)
     campaign = state.campaigns.get(event.campaign_id)
     if campaign is not None and event.end_class is EndClass.ABANDONED and not done.abandoned:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from outdial_contracts.events import AgentAvailability
 from pacer.domain.agents import Agent, Duty, end_call, release
-from pacer.domain.state import Call, Done, TeamState
+from pacer.domain.state import Call, Done, Offer, TeamState
 
 AGENT_LEASE_SECONDS = 10.0
 """An assigned agent whose call is never bridged."""
@@ -23,6 +23,9 @@ GATEWAY_GONE_SECONDS = 15.0
 LISTED_AFTER_SECONDS = 10.0
 """So long after dialing a live call stands in its gateway's list."""
 DONE_SECONDS = 120.0
+"""An attempt that is over is remembered at least so long."""
+UNANSWERED_GRACE_SECONDS = 35.0
+"""lead-router's 30 s (its domain/offering.py), and clearances that end on whole seconds."""
 
 
 def held(state: TeamState) -> dict[str, int]:
@@ -32,6 +35,20 @@ def held(state: TeamState) -> dict[str, int]:
         "channels": len(state.calls),
         "numbers": len({call.caller_id for call in state.calls.values()}),
     }
+
+
+def counts_until(cleared_at: datetime, expires_at: datetime) -> datetime:
+    """A clearance that comes later is not counted: lead-router has replaced its offer as unanswered.
+
+    So long, its first arrival is counted and the attempt is remembered, that a repeat is not.
+    """
+    return expires_at + (expires_at - cleared_at) + timedelta(seconds=UNANSWERED_GRACE_SECONDS)
+
+
+def over(state: TeamState, offer: Offer, now: datetime, *, human: bool = False) -> None:
+    """Remembers an attempt that is over, while its clearance may come again and longer."""
+    least = now + timedelta(seconds=DONE_SECONDS)
+    state.done[offer.attempt_id] = Done(until=max(least, counts_until(offer.cleared_at, offer.expires_at)), human=human)
 
 
 def extend(call: Call, seconds: float, now: datetime) -> None:
@@ -52,7 +69,7 @@ def expire(state: TeamState, now: datetime) -> bool:
     lapsed = [offer for offer in state.offers.values() if offer.expires_at <= now]
     for offer in lapsed:
         del state.offers[offer.attempt_id]
-        state.done[offer.attempt_id] = Done(at=now)
+        over(state, offer, now)
     # Every agent is asked; any() over a generator would stop at the first.
     agents = [_expire_agent(agent, now) for agent in state.agents.values()]
     return bool(gone or late or lapsed or any(agents))
@@ -62,7 +79,7 @@ def drop_call(state: TeamState, call: Call, now: datetime) -> None:
     """A call is over as far as we can know: its channel, number and agent are free."""
     attempt_id = call.offer.attempt_id
     del state.calls[attempt_id]
-    state.done[attempt_id] = Done(at=now, human=call.human)
+    over(state, call.offer, now, human=call.human)
     for agent in state.agents.values():
         if agent.attempt_id == attempt_id:
             let_go(agent, now)
@@ -89,11 +106,13 @@ def free_boot(
 
 
 def prune(state: TeamState, now: datetime) -> None:
-    """Forgets attempts that ended long ago; called within a fold that changes something anyway."""
-    limit = now - timedelta(seconds=DONE_SECONDS)
+    """Forgets attempts that ended long ago; called within a fold that changes something anyway.
+
+    One that must be remembered for long keeps those that ended after it.
+    """
     while state.done:
         oldest = next(iter(state.done))
-        if state.done[oldest].at > limit:
+        if state.done[oldest].until > now:
             return
         del state.done[oldest]
 

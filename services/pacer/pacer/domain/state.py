@@ -163,7 +163,8 @@ class Figures:
 class Done:
     """An attempt that is over as far as we know, and what the drop budget already counts of it."""
 
-    at: datetime
+    until: datetime
+    """Remembered so long, so that repeats of its events change nothing."""
     human: bool = False
     abandoned: bool = False
 
