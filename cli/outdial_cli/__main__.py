@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from outdial_cli.commands import ask, dead, give, ledger, suspension, world
+from outdial_cli.commands import ask, dead, give, ledger, report, suspension, world
 
 app = typer.Typer(
     help="outdial: an outbound-dialing platform. Start with `outdial demo`.",
@@ -30,6 +30,7 @@ for name, group in (
     ("dnc", give.dnc),
     ("routes", give.routes),
     ("dead", dead.app),
+    ("report", report.app),
     ("ledger", ledger.app),
     ("suspension", suspension.app),
 ):

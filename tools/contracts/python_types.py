@@ -94,6 +94,8 @@ def _annotation(kind: Any) -> str:
 def _default(field: dict[str, Any]) -> str:
     if "default" not in field:
         return ""
+    if isinstance(field["default"], bool | int | float):
+        return f" = {field['default']}"
     return {"None": " = None", "[]": " = ()", "{}": " = field(default_factory=dict)"}[str(field["default"])]
 
 

@@ -79,9 +79,9 @@ class Services:
             return {}
         return dict(reply.json()) if reply.status_code == 200 else {}
 
-    def get(self, service: str, path: str) -> Any:
+    def get(self, service: str, path: str, query: Mapping[str, str] | None = None) -> Any:
         """A JSON document. Raises Refused."""
-        return self._checked(self._client.get(f"{self._addresses.url(service)}{path}")).json()
+        return self._checked(self._client.get(f"{self._addresses.url(service)}{path}", params=query)).json()
 
     def ledger_export(self) -> bytes:
         """The whole ledger with its checkpoints, JSON lines."""

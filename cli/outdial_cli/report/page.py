@@ -27,18 +27,23 @@ def report_page(report: Mapping[str, Any], spans: Iterable[Mapping[str, Any]], w
     """The whole document; `spans` are those of the attempt shown (report["shown_attempt"])."""
     r, title = report, f"outdial demo, {written_at:%Y-%m-%d %H:%M} UTC"
     sections = (
-        _section("Funnel", _bars((name, r.get(key)) for key, name in FUNNEL.items())),
-        _section("Dispositions", _bars(r["dispositions"].items())),
-        _section("People who answered, by the carrier's truth", _rows(_people(r))),
-        _section("Why offers were blocked", _bars(r["blocked"].items())),
-        _section("Connect rate by the callee's local hour", _hours(r["connect_rate_by_local_hour"])),
-        _section("Latency", _latency(r["latency_ms"])),
-        _section(f"One attempt: <code>{escape(str(r.get('shown_attempt', '-')))}</code>", _trace(spans), whole=True),
-        _section("Proofs", _rows(_proofs(r)), whole=True),
+        section("Funnel", _bars((name, r.get(key)) for key, name in FUNNEL.items())),
+        section("Dispositions", _bars(r["dispositions"].items())),
+        section("People who answered, by the carrier's truth", named_rows(_people(r))),
+        section("Why offers were blocked", _bars(r["blocked"].items())),
+        section("Connect rate by the callee's local hour", _hours(r["connect_rate_by_local_hour"])),
+        section("Latency", _latency(r["latency_ms"])),
+        section(f"One attempt: <code>{escape(str(r.get('shown_attempt', '-')))}</code>", _trace(spans), whole=True),
+        section("Proofs", named_rows(_proofs(r)), whole=True),
     )
+    return whole_page(title, _verdict(r), sections)
+
+
+def whole_page(title: str, verdict: str, sections: Iterable[str]) -> str:
+    """A document with its style in it; `verdict` and `sections` are HTML."""
     head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{escape(title)}</title>"
     style = f"<style>{STYLE.read_text(encoding='utf-8')}</style>"
-    body = f"<main><h1>{escape(title)}</h1>{_verdict(r)}<div class=sections>{''.join(sections)}</div></main>"
+    body = f"<main><h1>{escape(title)}</h1>{verdict}<div class=sections>{''.join(sections)}</div></main>"
     return f"<!doctype html><html lang=en><head>{head}{style}</head><body>{body}</body></html>"
 
 
@@ -88,12 +93,13 @@ def _proofs(r: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
     yield "time", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in r["phase_seconds"].items())
 
 
-def _section(title: str, content: str, *, whole: bool = False) -> str:
+def section(title: str, content: str, *, whole: bool = False) -> str:
     """`title` is HTML."""
     return f"<section{' class=whole' if whole else ''}><h2>{title}</h2><div class=scroll>{content}</div></section>"
 
 
-def _rows(rows: Iterable[tuple[str, Any]]) -> str:
+def named_rows(rows: Iterable[tuple[str, Any]]) -> str:
+    """A table of names and values."""
     lines = "".join(f"<tr><th scope=row>{escape(name)}</th><td>{_text(value)}</td></tr>" for name, value in rows)
     return f"<table><tbody>{lines}</tbody></table>"
 

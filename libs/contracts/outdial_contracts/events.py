@@ -636,6 +636,96 @@ class Context:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DropAllotment:
+    """A team's part of a legal campaign's drop budget."""
+
+    team_id: str
+    """Team."""
+    allotted_calls: float
+    """Calls that it may still drop; parts never add up to more than what is left."""
+    humans: int
+    """Its people answered that are counted in it, since ever."""
+    abandoned: int
+    """Its calls that a gateway called abandoned and that are counted in it, since ever."""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            team_id=record['team_id'],
+            allotted_calls=record['allotted_calls'],
+            humans=record['humans'],
+            abandoned=record['abandoned'],
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        return {
+            'team_id': self.team_id,
+            'allotted_calls': self.allotted_calls,
+            'humans': self.humans,
+            'abandoned': self.abandoned,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DropWindow:
+    """What a legal campaign dropped in the current legal window of one jurisdiction."""
+
+    jurisdiction: str
+    """Country of the people called, ISO 3166."""
+    starts_at: datetime
+    """First instant."""
+    ends_at: datetime
+    """First instant after it."""
+    limit: float
+    """Share of human answers that may be dropped, 0..1: the law's or the campaigns', the lower."""
+    humans: int
+    """People who answered, by detection."""
+    abandoned: int
+    """Of them not bridged in time; an attempt lost after its answer too."""
+    machine_hangups: int
+    """Answers hung up on as machines."""
+    sampled: int
+    """Machine verdicts drawn for an agent whose word is known; 0: no sample."""
+    sampled_humans: int
+    """Of them people, by the agent's word."""
+    machine_people: float
+    """People hung up on as machines, estimated from the sample; 0 without one."""
+    left_calls: float
+    """Calls that may still be dropped: limit x (humans + 100) - abandoned - machine_people."""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            jurisdiction=record['jurisdiction'],
+            starts_at=record['starts_at'],
+            ends_at=record['ends_at'],
+            limit=record['limit'],
+            humans=record['humans'],
+            abandoned=record['abandoned'],
+            machine_hangups=record['machine_hangups'],
+            sampled=record['sampled'],
+            sampled_humans=record['sampled_humans'],
+            machine_people=record['machine_people'],
+            left_calls=record['left_calls'],
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        return {
+            'jurisdiction': self.jurisdiction,
+            'starts_at': self.starts_at,
+            'ends_at': self.ends_at,
+            'limit': self.limit,
+            'humans': self.humans,
+            'abandoned': self.abandoned,
+            'machine_hangups': self.machine_hangups,
+            'sampled': self.sampled,
+            'sampled_humans': self.sampled_humans,
+            'machine_people': self.machine_people,
+            'left_calls': self.left_calls,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Phone:
     """A number as the CRM wrote it; normalised by lead-router."""
 
@@ -811,6 +901,59 @@ class Route:
             'countries': list(self.countries),
             'number_classes': list(self.number_classes),
             'max_duration_seconds': self.max_duration_seconds,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AbandonBudget(Event):
+    """The drop budget of a legal campaign (seller and offer), and how it is shared."""
+
+    TOPIC: ClassVar[str] = "abandon.budget"
+
+    legal_campaign: str
+    """seller_id/topic_id."""
+    seller_id: str
+    """Seller."""
+    topic_id: str
+    """Offer."""
+    revision: int
+    """1, then up."""
+    limit: float
+    """Of the window that binds, 0..1."""
+    left_calls: float
+    """Calls that may still be dropped, by the window that binds."""
+    at: datetime
+    """When it was counted."""
+    windows: tuple[DropWindow, ...] = ()
+    """Current windows, by jurisdiction; empty before anybody was called."""
+    teams: tuple[DropAllotment, ...] = ()
+    """Its teams, by team_id."""
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        return cls(
+            legal_campaign=record['legal_campaign'],
+            seller_id=record['seller_id'],
+            topic_id=record['topic_id'],
+            revision=record['revision'],
+            limit=record['limit'],
+            left_calls=record['left_calls'],
+            at=record['at'],
+            windows=tuple(DropWindow.from_record(item) for item in record['windows']),
+            teams=tuple(DropAllotment.from_record(item) for item in record['teams']),
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        return {
+            'legal_campaign': self.legal_campaign,
+            'seller_id': self.seller_id,
+            'topic_id': self.topic_id,
+            'revision': self.revision,
+            'limit': self.limit,
+            'left_calls': self.left_calls,
+            'windows': [item.to_record() for item in self.windows],
+            'teams': [item.to_record() for item in self.teams],
+            'at': self.at,
         }
 
 
@@ -1219,6 +1362,10 @@ class CallDisposition(Event):
     """End."""
     talk_seconds: float | None = None
     """Bridge to end."""
+    sampled: bool = False
+    """Taken for a machine, drawn at random and given to an agent all the same; his code says what it was."""
+    safe_harbour_played: bool = False
+    """The safe-harbour message began, within two seconds of the greeting's end."""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -1264,6 +1411,8 @@ class CallDisposition(Event):
             bridged_at=record['bridged_at'],
             ended_at=record['ended_at'],
             talk_seconds=record['talk_seconds'],
+            sampled=record['sampled'],
+            safe_harbour_played=record['safe_harbour_played'],
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -1309,6 +1458,8 @@ class CallDisposition(Event):
             'talk_seconds': self.talk_seconds,
             'closed_by_deadline': self.closed_by_deadline,
             'disposed_at': self.disposed_at,
+            'sampled': self.sampled,
+            'safe_harbour_played': self.safe_harbour_played,
         }
 
 
@@ -2826,6 +2977,7 @@ class TeamOwner(Event):
 
 """Topic -> type of its event."""
 EVENTS: dict[str, type[Event]] = {
+    AbandonBudget.TOPIC: AbandonBudget,
     AgentLeg.TOPIC: AgentLeg,
     AgentState.TOPIC: AgentState,
     AgentWrapup.TOPIC: AgentWrapup,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from outdial_contracts.base import Topic
 
 TOPICS: dict[str, Topic] = {
+    'abandon.budget': Topic(name='abandon.budget', key='{legal_campaign}', partitions=1, cleanup='compact', retention_ms=-1, producers=('compliance-gate',), consumers=('pacer', 'console'), dead_letter='abandon.budget.dead', partition_field=None, restricted=False),
     'agent.leg': Topic(name='agent.leg', key='{team_id}', partitions=2, cleanup='delete', retention_ms=86400000, producers=('media-gateway',), consumers=('pacer', 'console'), dead_letter='agent.leg.dead', partition_field=None, restricted=False),
     'agent.state': Topic(name='agent.state', key='{team_id}', partitions=2, cleanup='delete', retention_ms=604800000, producers=('console',), consumers=('pacer',), dead_letter='agent.state.dead', partition_field=None, restricted=False),
     'agent.wrapup': Topic(name='agent.wrapup', key='{team_id}', partitions=2, cleanup='delete', retention_ms=604800000, producers=('console',), consumers=('disposition',), dead_letter='agent.wrapup.dead', partition_field=None, restricted=False),

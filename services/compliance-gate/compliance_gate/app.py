@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from compliance_gate.adapters.drop_limits import load_drop_limits
 from compliance_gate.adapters.list_store import ListFolder, SnapshotLists
 from compliance_gate.adapters.postgres import PostgresStore
 from compliance_gate.adapters.reassigned_files import export_questions, import_answers
@@ -25,6 +26,7 @@ from compliance_gate.domain.live import LiveBook
 from compliance_gate.domain.restore import RestoreLock
 from compliance_gate.domain.rules import RulePack
 from compliance_gate.handlers import http, ledger, offers
+from compliance_gate.handlers.budget import publish_budgets
 from compliance_gate.handlers.campaigns import on_campaign_published, on_stop_changed, record_overrides
 from compliance_gate.handlers.dispositions import on_call_disposition
 from compliance_gate.handlers.failing import not_ready, rechecked, retried, together, unavailable, unless_locked
@@ -34,6 +36,7 @@ from compliance_gate.handlers.lists import get_lists, listed, take_up
 from compliance_gate.handlers.preflight import post_preflight
 from compliance_gate.handlers.reassigned import announce_answers
 from compliance_gate.handlers.redeem import redeem
+from compliance_gate.handlers.reports import get_compliance_report
 from compliance_gate.handlers.restoring import lost_chains, not_ready_because, record_lost, watch_restore
 from compliance_gate.handlers.suppressions import on_suppression_submitted, suppress
 from compliance_gate.handlers.suspensions import get_suspensions, post_lift, post_suspension
@@ -78,6 +81,7 @@ TICKS = (
     Tick(handler=take_up_keys, every_seconds=2.0),
     Tick(handler=retried(record_overrides), every_seconds=1.0),
     Tick(handler=retried(announce_answers), every_seconds=2.0),
+    Tick(handler=retried(publish_budgets), every_seconds=1.0),
 )
 REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
     GrpcMethod(service="Clearance", method="Redeem", handler=not_ready(redeem)),
@@ -93,6 +97,7 @@ REQUESTS: tuple[GrpcMethod | HttpRoute, ...] = (
     HttpRoute(method="POST", path="/v1/suspensions/{suspension_id}/lift", handler=unavailable(post_lift)),
     HttpRoute(method="GET", path="/v1/evidence/{attempt_id}", handler=unavailable(http.get_evidence)),
     HttpRoute(method="GET", path="/v1/ledger/export", handler=unavailable(http.get_export)),
+    HttpRoute(method="GET", path="/v1/reports/compliance", handler=unavailable(get_compliance_report)),
     HttpRoute(method="GET", path="/v1/stats", handler=unavailable(http.get_stats)),
 )
 
@@ -206,6 +211,7 @@ async def begin(
         past=toolkit.past,
         guard=Guard(verified=False),
         lists=lists or NoLists(),
+        drop_limits=load_drop_limits(),
     )
     lost, after = await lost_chains(deps.store, toolkit.past)
     boot = {

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from compliance_gate.budget_ports import DropLedger
 from compliance_gate.domain.clearance import State
+from compliance_gate.domain.drop_limits import DropLimits
 from compliance_gate.domain.facts import Attempt, ListCopy, ListInForce, Suppression
 from compliance_gate.domain.ledger import Chain, Checkpoint, Entry, Frontier, Record
 from compliance_gate.domain.live import LiveBook
@@ -193,7 +195,7 @@ class Restoring(Protocol):
     async def known_suppressions(self, suppression_ids: Sequence[str]) -> frozenset[str]: ...
 
 
-class Transaction(Restoring, ToldFacts, Protocol):
+class Transaction(Restoring, ToldFacts, DropLedger, Protocol):
     """One database transaction. Order of locks: tokens, clearance, ledger chain (always last)."""
 
     async def lock(self, tokens: Sequence[str]) -> None:
@@ -378,5 +380,6 @@ class Deps:
     """None where nothing is read back, as in tests of a single handler."""
     guard: Guard = field(default_factory=Guard)
     lists: Lists = field(default_factory=NoLists)
+    drop_limits: DropLimits = field(default_factory=DropLimits)
     unrecorded: list[Entry] = field(default_factory=list)
     """What took effect in memory and is not in the ledger yet."""

@@ -22,9 +22,15 @@ from console.handlers.documents import on_post_campaign, on_post_document, on_po
 from console.handlers.evidence import on_evidence
 from console.handlers.files import on_asset, on_favicon, on_report, on_report_frame
 from console.handlers.hub import Hub
-from console.handlers.screens import on_agent_leg, on_call_ended, on_call_progress, on_campaign_published
+from console.handlers.screens import (
+    on_abandon_budget,
+    on_agent_leg,
+    on_call_ended,
+    on_call_progress,
+    on_campaign_published,
+)
 from outdial_contracts.base import Event
-from outdial_contracts.events import AgentLeg, CallEnded, CallProgress, CampaignPublished
+from outdial_contracts.events import AbandonBudget, AgentLeg, CallEnded, CallProgress, CampaignPublished
 from outdial_runtime.service import HttpRoute, Read, Service, SocketRoute, Subscription, Toolkit
 
 SUBSCRIPTIONS: dict[type[Event], Subscription] = {
@@ -32,6 +38,7 @@ SUBSCRIPTIONS: dict[type[Event], Subscription] = {
     CallProgress: Subscription(handler=on_call_progress, read=Read.WHOLE_LATEST),
     CallEnded: Subscription(handler=on_call_ended, read=Read.WHOLE_LATEST),
     CampaignPublished: Subscription(handler=on_campaign_published, read=Read.WHOLE),
+    AbandonBudget: Subscription(handler=on_abandon_budget, read=Read.WHOLE),
 }
 TICKS = ()
 AGENT = "/v1/agents/{agent_id}"

@@ -146,3 +146,34 @@ def test_memory_of_calls_is_bounded() -> None:
         made.calls.saw(attempt, Stage.INVITED, NOW + timedelta(seconds=number))
     assert len(made.calls.attempts) == KEPT_ATTEMPTS
     assert made.calls.newest(1)[0].attempt_id == str(KEPT_ATTEMPTS + 4)
+
+
+def counted(left: float, at: datetime = NOW) -> ev.AbandonBudget:
+    window = ev.DropWindow(
+        jurisdiction="US", starts_at=NOW, ends_at=NOW + timedelta(days=30), limit=0.03, humans=200, abandoned=6,
+        machine_hangups=0, sampled=0, sampled_humans=0, machine_people=0.0, left_calls=left,
+    )  # fmt: skip
+    return ev.AbandonBudget(
+        legal_campaign="S1/T1", seller_id="S1", topic_id="T1", revision=1, limit=0.03, left_calls=left, at=at,
+        windows=(window,),
+    )  # fmt: skip
+
+
+def test_the_gates_budget_wins_over_the_pacers_whichever_is_heard_first() -> None:
+    early, late = board(), Board()
+    early.abandon_budget(counted(2.9), NOW)
+    late.abandon_budget(counted(2.9), NOW)
+    late.campaign_published(published())
+    for made in (early, late):
+        made.campaigns["c1"].why_answered(WHY, NOW)
+        [campaign] = made.snapshot(NOW)["campaigns"]
+        assert (campaign["budget_left_calls"], campaign["budget_by"]) == (2, "gate")
+        assert campaign["drop"]["window"] == {"part": 6, "whole": 200, "rate": 0.03}
+        assert [point["left"] for point in campaign["budget"]] == [2]
+
+
+def test_an_older_word_of_the_gate_that_comes_again_changes_nothing() -> None:
+    made = board()
+    made.abandon_budget(counted(-0.5, NOW), NOW)
+    made.abandon_budget(counted(3.0, NOW - timedelta(seconds=5)), NOW)
+    assert made.snapshot(NOW)["campaigns"][0]["budget_left_calls"] == -1

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from outdial_contracts.base import Event
 from outdial_contracts.events import (
+    AbandonBudget,
     AgentLeg,
     AgentState,
     CallAnswered,
@@ -39,7 +40,12 @@ from pacer.handlers.team_events import (
     on_pacing_supply,
 )
 from pacer.handlers.ticks import on_pacing
-from pacer.handlers.world_events import on_campaign_published, on_gateway_capacity, on_stop_changed
+from pacer.handlers.world_events import (
+    on_abandon_budget,
+    on_campaign_published,
+    on_gateway_capacity,
+    on_stop_changed,
+)
 from pacer.ports import Deps
 
 SUBSCRIPTIONS: dict[type[Event], Subscription] = {
@@ -55,6 +61,7 @@ SUBSCRIPTIONS: dict[type[Event], Subscription] = {
     PacingSupply: Subscription(handler=on_pacing_supply),
     CampaignPublished: Subscription(handler=on_campaign_published, read=Read.WHOLE),
     StopChanged: Subscription(handler=on_stop_changed, read=Read.WHOLE),
+    AbandonBudget: Subscription(handler=on_abandon_budget, read=Read.WHOLE),
     GatewayCapacity: Subscription(handler=on_gateway_capacity, read=Read.WHOLE_LATEST),
 }
 """pacing.journal is not among them: partitions' hooks read it back."""

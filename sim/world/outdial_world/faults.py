@@ -76,6 +76,7 @@ DELAYED = (
     ("pacer", "agent.state"),
     ("pacer", "agent.leg"),
     ("pacer", "gateway.capacity"),
+    ("pacer", "abandon.budget"),
     ("media-gateway", "call.dial"),
     ("media-gateway", "team.owner"),
     ("disposition", "clearance.closed"),

@@ -31,7 +31,7 @@ EFFECTS = frozenset(
 """Topics on which a second run may repeat ids but not make new ones."""
 TABLES: Mapping[str, tuple[str, ...]] = {
     "leads": ("leads", "offers", "persons", "tokens", "documents", "states", "stops"),
-    "gate": ("clearances", "answers", "open_ids", "facts", "held", "suppressed"),
+    "gate": ("clearances", "answers", "open_ids", "facts", "held", "suppressed", "drops"),
     "disposition": ("records",),
     "facts": ("facts", "ends"),
     "windows": ("attempts", "states"),

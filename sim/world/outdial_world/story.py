@@ -12,7 +12,7 @@ from outdial_world.history import History, Invite, ProcessChange, Rpc, TopicReco
 AROUND = timedelta(seconds=2)
 HIDDEN = frozenset({"context", "token", "payload", "phone", "campaign_id", "campaign_version", "team_id", "attempt_id"})
 LONGEST_VALUE = 60
-NOISE = frozenset({"agent.leg", "gateway.capacity", "pacing.journal", "connect-rate.window"})
+NOISE = frozenset({"agent.leg", "gateway.capacity", "pacing.journal", "connect-rate.window", "abandon.budget"})
 Line = tuple[datetime, int, str]
 
 

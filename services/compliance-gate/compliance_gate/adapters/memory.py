@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from compliance_gate.adapters.memory_budget import BudgetMemory
 from compliance_gate.adapters.memory_facts import FACT_CONTENTS, FactsMemory
 from compliance_gate.adapters.memory_restore import RestoringMemory
 from compliance_gate.domain.clearance import State
@@ -23,10 +24,11 @@ CONTENTS = (
     *("clearances", "answers", "open_ids", "facts", "held", "suppressed", "announced", "signed", "chain_records"),
     *("topic_marks", "lock_row", "staged_offers"),
     *FACT_CONTENTS,
+    *("drops", "budgets", "signed_at"),
 )
 
 
-class MemoryStore(RestoringMemory, FactsMemory):
+class MemoryStore(BudgetMemory, RestoringMemory, FactsMemory):
     """Store and Transaction in one: a lock makes transactions exclusive; nothing rolls back."""
 
     def __init__(self, chains: Mapping[Chain, str]) -> None:
@@ -40,6 +42,7 @@ class MemoryStore(RestoringMemory, FactsMemory):
         self.suppressed: dict[str, SuppressionChanged] = {}
         self.announced: list[Emit] = []
         self.signed: list[Checkpoint] = []
+        self.signed_at: dict[Checkpoint, datetime] = {}
         genesis = Entry(kind=RecordKind.GENESIS, body={"predecessor": None})
         self.chain_records = {c: [link(c, 1, GENESIS_PREVIOUS, genesis)] for c in chains.values()}
 
@@ -97,6 +100,7 @@ class MemoryStore(RestoringMemory, FactsMemory):
 
     async def add_checkpoint(self, checkpoint: Checkpoint, at: datetime) -> None:
         self.signed.append(checkpoint)
+        self.signed_at[checkpoint] = at
 
     async def counts(self) -> Mapping[str, int]:
         return {"open_attempts": len(self.open_ids), "suppressions": len(self.suppressed)}

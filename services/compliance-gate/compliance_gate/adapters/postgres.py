@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 
+from compliance_gate.adapters.postgres_budget import BudgetTransaction
 from compliance_gate.adapters.postgres_facts import FactsTransaction
 from compliance_gate.adapters.postgres_restore import RestoringTransaction
 from compliance_gate.adapters.rows import (
@@ -202,7 +203,7 @@ class PostgresStore:
             return await self._pool.fetch(query, *args)
 
 
-class PostgresTransaction(RestoringTransaction, FactsTransaction):
+class PostgresTransaction(BudgetTransaction, RestoringTransaction, FactsTransaction):
     """Transaction on one connection."""
 
     def __init__(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from compliance_gate.domain.drop_budget import Terms
+from compliance_gate.domain.drop_limits import LegalCampaign
 from outdial_contracts.events import BlockReason, CampaignDocument, CampaignPublished, CampaignState, StopChanged
 
 STATE_SLOT = "state"
@@ -17,6 +19,8 @@ class LiveBook:
     _documents: dict[tuple[str, int], CampaignDocument] = field(default_factory=dict)
     _states: dict[str, CampaignPublished] = field(default_factory=dict)
     _stops: dict[str, StopChanged] = field(default_factory=dict)
+    _newest: dict[str, CampaignPublished] = field(default_factory=dict)
+    """Of each campaign the newest version."""
 
     def publish(self, event: CampaignPublished) -> bool:
         """Takes in a version or the state of a campaign; an older state that comes again changes nothing.
@@ -29,6 +33,9 @@ class LiveBook:
             self._states[event.campaign_id] = event
         if event.document is not None:
             self._documents[event.campaign_id, event.version] = event.document
+            newest = self._newest.get(event.campaign_id)
+            if newest is None or newest.version <= event.version:
+                self._newest[event.campaign_id] = event
         return newer and (known is None or known.state is not event.state)
 
     def change_stop(self, event: StopChanged) -> bool:
@@ -58,12 +65,28 @@ class LiveBook:
         """Whether both the version and some state of the campaign were seen."""
         return (campaign_id, version) in self._documents and campaign_id in self._states
 
+    def legal_campaigns(self) -> list[Terms]:
+        """Every legal campaign that a newest version names: its lowest drop limit, and which of its teams dial."""
+        found: dict[LegalCampaign, Terms] = {}
+        for campaign_id, event in self._newest.items():
+            if event.document is None:
+                continue
+            named = LegalCampaign(seller_id=event.document.seller_id, topic_id=event.document.topic_id)
+            known = found.get(named) or Terms(campaign=named, limit=event.document.abandon_limit, teams={})
+            runs = self._state(campaign_id) is CampaignState.RUNNING or known.teams.get(event.team_id, False)
+            limit = min(known.limit, event.document.abandon_limit)
+            found[named] = Terms(campaign=named, limit=limit, teams={**known.teams, event.team_id: runs})
+        return sorted(found.values(), key=lambda terms: terms.campaign.key)
+
+    def _state(self, campaign_id: str) -> CampaignState:
+        known = self._states.get(campaign_id)
+        return known.state if known is not None else CampaignState.UNKNOWN
+
     def blocks(
         self, campaign_id: str, seller_id: str, regions: frozenset[str], route_id: str = ""
     ) -> Iterator[tuple[BlockReason, str]]:
         """Reasons and rule ids why nothing may be dialled now. A campaign whose state is unknown counts as paused."""
-        known = self._states.get(campaign_id)
-        state = known.state if known is not None else CampaignState.UNKNOWN
+        state = self._state(campaign_id)
         if state is CampaignState.STOPPED:
             yield BlockReason.CAMPAIGN_STOPPED, "GATE-CAMPAIGN-STATE"
         elif state is not CampaignState.RUNNING:

@@ -1,8 +1,9 @@
-"""call.disposition -> the open attempt becomes a fact for the caps, or is released when nothing was dialled."""
+"""call.disposition -> the open attempt becomes a fact for the caps and the drop rate, or is released when undialled."""
 
 from __future__ import annotations
 
 from compliance_gate.domain.ledger import Chain, Entry, RecordKind
+from compliance_gate.handlers.budget import count
 from compliance_gate.handlers.rebuilding import Findings, prove
 from compliance_gate.handlers.restoring import record
 from compliance_gate.ports import Deps
@@ -19,6 +20,7 @@ async def on_call_disposition(message: Received[CallDisposition], deps: Deps) ->
         await prove(tx, message, findings)
         if not await tx.dispose(event.attempt_id, event.charged, event.rule_outcomes, event.revision):
             return Drop("UNKNOWN_ATTEMPT_OR_OLD_REVISION")
+        await count(tx, event)
         if findings.lost:
             await record(tx, findings, "an attempt ended that it never redeemed", deps)
         await tx.append(Chain.REDEMPTIONS, [_entry(event)])

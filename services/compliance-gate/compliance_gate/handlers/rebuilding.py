@@ -13,6 +13,7 @@ from typing import Any
 
 from compliance_gate.domain.clearance import State
 from compliance_gate.domain.ledger import Entry, RecordKind
+from compliance_gate.handlers.budget import count
 from compliance_gate.handlers.closing import cleared_answer, closed
 from compliance_gate.handlers.known import LOOK_BACK, canonical_offer, distinct, keys_of, told_relations
 from compliance_gate.ports import Clearance, Deps, RestoredRedemption, StagedOffer, Transaction
@@ -171,7 +172,8 @@ async def dispositions(
     for message in messages:
         event = message.event
         await prove(tx, message, findings)
-        await tx.dispose(event.attempt_id, event.charged, event.rule_outcomes, event.revision)
+        if await tx.dispose(event.attempt_id, event.charged, event.rule_outcomes, event.revision):
+            await count(tx, event)
 
 
 async def prove(tx: Transaction, message: Received[CallDisposition], findings: Findings) -> None:

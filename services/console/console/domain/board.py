@@ -6,12 +6,21 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import floor
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from console.domain.health import WORDS, Health, health_of
 from console.domain.seen import Activity, SeenAttempt, SeenCalls, Stage
-from outdial_contracts.events import CallEnded, CallProgress, CampaignPublished, CampaignState, ProgressStage, Verdict
+from outdial_contracts.events import (
+    AbandonBudget,
+    CallEnded,
+    CallProgress,
+    CampaignPublished,
+    CampaignState,
+    ProgressStage,
+    Verdict,
+)
 
 KEPT_BUDGET_POINTS = 240
 BUDGET_EVERY_SECONDS = 7.5
@@ -61,12 +70,29 @@ class CampaignBoard:
     team: Told = field(default_factory=Told)
     hours: Told = field(default_factory=Told)
     today: Told = field(default_factory=Told)
+    legal: AbandonBudget | None = None
+    """The gate's word on the drop budget of its legal campaign, all teams together."""
     budget: deque[tuple[datetime, int]] = field(default_factory=lambda: deque(maxlen=KEPT_BUDGET_POINTS))
 
     def why_answered(self, value: Mapping[str, Any], now: datetime) -> None:
-        """Also remembers how much of the drop budget is left."""
+        """Also remembers how much of the drop budget is left, by the pacer's count where the gate says nothing."""
         self.why.answered(value, now)
-        left = (value.get("facts") or {}).get("budget_left_calls")
+        self._note_left(self.budget_left, now)
+
+    def gate_counted(self, event: AbandonBudget, now: datetime) -> None:
+        """The gate's word wins over the pacer's count."""
+        self.legal = event
+        self._note_left(self.budget_left, now)
+
+    @property
+    def budget_left(self) -> int | None:
+        """Whole calls that may still be dropped; below 0 when overspent."""
+        if self.legal is not None:
+            return floor(self.legal.left_calls)
+        left: int | None = ((self.why.value or {}).get("facts") or {}).get("budget_left_calls")
+        return left
+
+    def _note_left(self, left: int | None, now: datetime) -> None:
         due = not self.budget or (now - self.budget[-1][0]).total_seconds() >= BUDGET_EVERY_SECONDS
         if left is not None and (due or self.budget[-1][1] != left):
             self.budget.append((now, left))
@@ -81,6 +107,18 @@ class Board:
     states: dict[str, CampaignState] = field(default_factory=dict)
     """Of campaigns whose document has not come yet, too."""
     calls: SeenCalls = field(default_factory=SeenCalls)
+    budgets: dict[str, AbandonBudget] = field(default_factory=dict)
+    """By legal campaign."""
+
+    def abandon_budget(self, event: AbandonBudget, now: datetime) -> None:
+        """What a legal campaign may still drop; an older word that comes again changes nothing."""
+        known = self.budgets.get(event.legal_campaign)
+        if known is not None and known.at > event.at:
+            return
+        self.budgets[event.legal_campaign] = event
+        for board in self.campaigns.values():
+            if _legal_campaign(board.published) == event.legal_campaign:
+                board.gate_counted(event, now)
 
     def campaign_published(self, event: CampaignPublished) -> None:
         """A document or a state; the newest document counts."""
@@ -92,6 +130,7 @@ class Board:
             self.campaigns[event.campaign_id] = CampaignBoard(published=event)
         elif known.published.version < event.version:
             known.published = event
+        self.campaigns[event.campaign_id].legal = self.budgets.get(_legal_campaign(event))
 
     def call_progress(self, event: CallProgress) -> None:
         """A call reached a stage."""
@@ -148,7 +187,8 @@ class Board:
             "live_calls": facts.get("live_calls"),
             "queued_offers": facts.get("queued_offers"),
             "drop": _drop(board, facts),
-            "budget_left_calls": facts.get("budget_left_calls"),
+            "budget_left_calls": board.budget_left,
+            "budget_by": "gate" if board.legal else "pacer",
             "abandon_limit": document.abandon_limit if document else None,
             "lines_per_agent": team.get("lines_per_agent"),
             "max_lines_per_agent": document.max_lines_per_agent if document else None,
@@ -159,6 +199,12 @@ class Board:
             "budget": [{"at": _iso(at), "left": left} for at, left in board.budget if now - at < timedelta(minutes=30)],
             "sources": {"pacer": board.why.status(), "analytics": board.today.status()},
         }
+
+
+def _legal_campaign(published: CampaignPublished) -> str:
+    """Seller and offer."""
+    document = published.document
+    return f"{document.seller_id}/{document.topic_id}" if document else ""
 
 
 def _attempt(event: CallProgress | CallEnded) -> SeenAttempt:
@@ -184,15 +230,16 @@ def _agents(team: Mapping[str, Any]) -> dict[str, int] | None:
 
 
 def _drop(board: CampaignBoard, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Today as analytics counts it; the legal window as the pacer counts and obeys it."""
-    today = board.today.value or {}
-    return {
-        "today": _rate(today.get("abandoned"), today.get("human_answers")),
-        "window": _rate(facts.get("abandoned"), facts.get("humans")),
-    }
+    """Today as analytics counts it; the legal window that binds as the gate counts it, else as the pacer does."""
+    today, window = board.today.value or {}, _rate(facts.get("abandoned"), facts.get("humans"))
+    if board.legal is not None:
+        binding = min(board.legal.windows, key=lambda w: w.left_calls, default=None)
+        spent = round(binding.abandoned + binding.machine_people, 1) if binding else 0
+        window = _rate(int(spent) if spent == int(spent) else spent, binding.humans if binding else 0)
+    return {"today": _rate(today.get("abandoned"), today.get("human_answers")), "window": window}
 
 
-def _rate(part: int | None, whole: int | None) -> dict[str, Any]:
+def _rate(part: float | None, whole: int | None) -> dict[str, Any]:
     """{part, whole, rate}; the rate of nothing is None."""
     rate = part / whole if part is not None and whole else None
     return {"part": part, "whole": whole, "rate": rate}

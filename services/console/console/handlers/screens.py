@@ -1,4 +1,4 @@
-"""agent.leg, call.progress, call.ended, campaign.published -> what screens show; an assignment -> agent.state."""
+"""agent.leg, call.progress, call.ended, campaign.published, abandon.budget -> screens; an assignment -> agent.state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 
 from console.domain.desk import Desk
 from console.handlers.deps import Deps
-from outdial_contracts.events import AgentLeg, AgentState, CallEnded, CallProgress, CampaignPublished, ProgressStage
+from outdial_contracts.events import (
+    AbandonBudget,
+    AgentLeg,
+    AgentState,
+    CallEnded,
+    CallProgress,
+    CampaignPublished,
+    ProgressStage,
+)
 from outdial_runtime.outcome import NOTHING, Drop, Emit, Outcome, Publish
 from outdial_runtime.service import Received
 
@@ -51,6 +59,13 @@ async def on_campaign_published(message: Received[CampaignPublished], deps: Deps
     known = deps.floor.campaigns.get(event.campaign_id)
     if event.document is not None and (known is None or known.version < event.version):
         deps.floor.campaigns[event.campaign_id] = event
+    return NOTHING
+
+
+async def on_abandon_budget(message: Received[AbandonBudget], deps: Deps) -> Outcome:
+    """What a legal campaign may still drop, for the board."""
+    deps.hub.board.abandon_budget(message.event, message.now)
+    deps.hub.touch()
     return NOTHING
 
 

@@ -112,7 +112,7 @@ function showDrops(card, c) {
   card.fields.drop_window.parentElement.classList.toggle("alarm", over);
   const left = c.budget_left_calls;
   put(card, "budget", left === null ? NOTHING : `${String(left).replace("-", "−")} ${Math.abs(left) === 1 ? "call" : "calls"}`);
-  put(card, "budget_sub", left !== null && left < 1 ? "spent: one call per free agent" : "may still be dropped within the limit");
+  put(card, "budget_sub", left !== null && left < 1 ? "spent: one call per free agent" : c.budget_by === "gate" ? "may still be dropped, all its teams together" : "may still be dropped within the limit");
   card.fields.budget.parentElement.classList.toggle("alarm", left !== null && left < 1);
 }
 

@@ -102,6 +102,7 @@ def _disposition(record: AttemptRecord, code: DispositionCode, now: datetime) ->
         ended_at=end.ended_at if end else None,
         talk_seconds=talk_seconds,
         closed_by_deadline=end is None,
+        safe_harbour_played=end is not None and end.safe_harbour_played,
         disposed_at=now,
     )
 

@@ -87,6 +87,7 @@ class End:
     answered_at: datetime | None
     bridged_at: datetime | None
     ended_at: datetime
+    safe_harbour_played: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

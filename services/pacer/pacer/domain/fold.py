@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from outdial_contracts.events import (
+    AbandonBudget,
     AgentLeg,
     AgentState,
     CallAnswered,
@@ -28,7 +29,7 @@ from outdial_contracts.events import (
 )
 from pacer.domain.agents import Agent, Duty, leg_changed, release, reserve, said
 from pacer.domain.fold_calls import on_answered, on_closed, on_dial_refused, on_ended, on_progress
-from pacer.domain.fold_world import on_campaign, on_capacity, on_stop
+from pacer.domain.fold_world import on_budget, on_campaign, on_capacity, on_stop
 from pacer.domain.inputs import AgentGiven, Decision, Dial, Input, Tick
 from pacer.domain.leases import DONE_SECONDS, expire, let_go, prune
 from pacer.domain.state import Call, Done, Offer, TeamState
@@ -212,5 +213,6 @@ FOLDS: dict[type, Callable[[TeamState, Any, datetime], bool]] = {
     PacingSupply: _on_supply,
     CampaignPublished: on_campaign,
     StopChanged: on_stop,
+    AbandonBudget: on_budget,
     GatewayCapacity: on_capacity,
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from outdial_contracts.events import CampaignPublished, GatewayCapacity, StopChanged
+from outdial_contracts.events import AbandonBudget, CampaignPublished, GatewayCapacity, StopChanged
 from pacer.domain.leases import LISTED_AFTER_SECONDS, UNHEARD_SECONDS, free_boot
-from pacer.domain.state import Campaign, Gateway, TeamState
+from pacer.domain.state import Allotment, Budget, Campaign, Gateway, TeamState
 
 
 def on_campaign(state: TeamState, event: CampaignPublished, now: datetime) -> bool:
@@ -33,6 +33,27 @@ def on_stop(state: TeamState, event: StopChanged, now: datetime) -> bool:
         state.stops[event.scope] = event.reason
         return True
     return state.stops.pop(event.scope, None) is not None
+
+
+def on_budget(state: TeamState, event: AbandonBudget, now: datetime) -> bool:
+    """What may still be dropped; a team that a legal campaign's budget does not name has no part in it."""
+    key, known = event.legal_campaign, state.allotments.get(event.legal_campaign)
+    mine = next((team for team in event.teams if team.team_id == state.team_id), None)
+    takes_part = mine is not None or any(c.legal_campaign == key for c in state.campaigns.values())
+    if not takes_part or (known is not None and event.at <= known.at):
+        return False
+    humans, abandoned = (mine.humans, mine.abandoned) if mine else (0, 0)
+    own = state.budgets.get(key, Budget())
+    state.allotments[key] = Allotment(
+        at=event.at,
+        limit=event.limit,
+        calls=mine.allotted_calls if mine else 0.0,
+        humans=humans,
+        abandoned=abandoned,
+        unknown_humans=known.unknown_humans if known else max(humans - own.humans, 0),
+        unknown_abandoned=known.unknown_abandoned if known else max(abandoned - own.abandoned, 0),
+    )
+    return True
 
 
 def on_capacity(state: TeamState, event: GatewayCapacity, now: datetime) -> bool:

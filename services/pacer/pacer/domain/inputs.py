@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from outdial_contracts.events import (
+    AbandonBudget,
     AgentLeg,
     AgentState,
     CallAnswered,
@@ -116,6 +117,6 @@ TeamEvent = (
     | PacingSupply
 )
 """Events keyed by team."""
-WorldEvent = CampaignPublished | StopChanged | GatewayCapacity
+WorldEvent = CampaignPublished | StopChanged | GatewayCapacity | AbandonBudget
 """Events of topics that every replica reads whole."""
 Input = TeamEvent | WorldEvent | Tick | AgentGiven | Decision

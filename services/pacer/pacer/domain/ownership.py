@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from outdial_contracts.events import CampaignPublished, GatewayCapacity, StopChanged
+from outdial_contracts.events import AbandonBudget, CampaignPublished, GatewayCapacity, StopChanged
 from pacer.domain.inputs import WorldEvent
 from pacer.domain.state import TeamState
 from pacer.domain.step import Source
@@ -56,13 +56,15 @@ class Known:
 
 @dataclass(kw_only=True)
 class Catalogue:
-    """The newest of campaigns, stop buttons and gateways, for teams that are met later."""
+    """The newest of campaigns, stop buttons, gateways and drop budgets, for teams that are met later."""
 
     campaigns: dict[str, Known] = field(default_factory=dict)
     """By campaign: its newest document."""
     states: dict[str, Known] = field(default_factory=dict)
     stops: dict[str, Known] = field(default_factory=dict)
     gateways: dict[str, Known] = field(default_factory=dict)
+    budgets: dict[str, Known] = field(default_factory=dict)
+    """By legal campaign."""
 
     def note(self, known: Known) -> None:
         """Takes over one event; an older document changes nothing."""
@@ -77,11 +79,13 @@ class Catalogue:
                 self.stops[event.scope] = known
             case GatewayCapacity() as event:
                 self.gateways[event.gateway_id] = known
+            case AbandonBudget() as event:
+                self.budgets[event.legal_campaign] = known
 
     def for_team(self, team_id: str) -> list[Known]:
         """What a team must know, in the order of each topic's offsets."""
         campaigns = [k for k in [*self.campaigns.values(), *self.states.values()] if _team(k) == team_id]
-        known = [*campaigns, *self.stops.values(), *self.gateways.values()]
+        known = [*campaigns, *self.stops.values(), *self.gateways.values(), *self.budgets.values()]
         return sorted(known, key=lambda k: (k.source.topic, k.source.partition, k.source.offset))
 
     def team_of(self, campaign_id: str) -> str | None:

@@ -13,8 +13,9 @@ The call finds nobody if A + K >= F + R, where K are those dialled along with it
 as normal, with a continuity correction: means and variances add, which costs nothing for any number of agents.
 Calls are added while the last one's risk stays below the risk that the drop budget affords. All calls before the last
 one have a lower risk, so the mean drop rate stays below that too. The affordable risk is the campaign's limit scaled by
-what is left of its budget (formats.md: limit x (humans answered + 100) - spent), less what the calls out are expected
-to spend: a fresh budget allows more, a spent one less, and with less than one call left predictive becomes progressive.
+what is left of its budget (formats.md: limit x (humans answered + 100) - spent; of what the gate counts for all teams
+of the legal campaign, this team's part and what it saw since), less what the calls out are expected to spend:
+a fresh budget allows more, a spent one less, and with less than one call left predictive becomes progressive.
 This closes the loop: if the model is wrong about the world, the budget notices.
 
 Progressive dials one call per free agent and reserves him; it can't abandon unless an agent vanishes.
@@ -32,7 +33,7 @@ from math import erfc, sqrt
 from outdial_contracts.events import AgentAvailability, DialMode
 from pacer.domain.agents import Agent, Duty
 from pacer.domain.bindings import Binding
-from pacer.domain.state import Call, Campaign, TeamState
+from pacer.domain.state import Budget, Call, Campaign, TeamState
 
 PATIENCE_SECONDS = 0.8
 """How long a person may wait for an agent after the verdict: 2.0 s of the law from the end of the greeting, less the
@@ -83,10 +84,11 @@ def mode_in_force(state: TeamState, campaign: Campaign) -> tuple[DialMode, Bindi
 
 
 def budget_left(state: TeamState, campaign: Campaign) -> float:
-    """Calls of the campaign's drop budget that are left."""
-    spent = state.budgets.get(campaign.legal_campaign)
+    """Calls of the campaign's drop budget that are left: by the gate's word, else by the team's own count."""
+    own = state.budgets.get(campaign.legal_campaign, Budget())
     limit = campaign.document.abandon_limit if campaign.document else 0.0
-    return spent.left(limit) if spent is not None else limit * 100
+    allotted = state.allotments.get(campaign.legal_campaign)
+    return allotted.left(own, limit) if allotted is not None else own.left(limit)
 
 
 def affordable_risk(left: float, limit: float) -> float:

@@ -105,6 +105,30 @@ class Budget:
         return limit * (self.humans + 100) - self.abandoned
 
 
+@dataclass(frozen=True, kw_only=True)
+class Allotment:
+    """The gate's word on a legal campaign's drop budget: this team's part, and what of the team is counted in it."""
+
+    at: datetime
+    limit: float
+    calls: float = 0.0
+    """Calls that the team may still drop."""
+    humans: int = 0
+    abandoned: int = 0
+    unknown_humans: int = 0
+    """Counted by the gate before its first word came and unknown to the journal, whose beginning may be gone."""
+    unknown_abandoned: int = 0
+
+    def left(self, own: Budget, limit: float) -> float:
+        """The part, and what the team saw since: it earns by people who answered and pays by those abandoned.
+
+        A gate that is ahead of this team's own topics has it in the part already.
+        """
+        humans = max(own.humans + self.unknown_humans - self.humans, 0)
+        abandoned = max(own.abandoned + self.unknown_abandoned - self.abandoned, 0)
+        return self.calls + min(limit, self.limit) * humans - abandoned
+
+
 @dataclass(kw_only=True)
 class Supply:
     """Demand of an epoch and what came of it."""
@@ -194,6 +218,9 @@ class TeamState:
     stops: dict[str, str] = field(default_factory=dict)
     """Scope -> reason of a pressed stop button."""
     budgets: dict[str, Budget] = field(default_factory=dict)
+    """Legal campaign -> what this team saw itself."""
+    allotments: dict[str, Allotment] = field(default_factory=dict)
+    """Legal campaign -> what the gate allots; without it the team's own count is all there is."""
     talk: Duration = field(default_factory=lambda: Duration(prior_seconds=30.0))
     wrap: Duration = field(default_factory=lambda: Duration(prior_seconds=8.0))
     figures: Figures = field(default_factory=Figures)

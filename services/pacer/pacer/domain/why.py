@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from math import floor
 from typing import Any
 
 from outdial_contracts.events import BlockReason, SupplyReason
@@ -64,7 +65,7 @@ def figures(state: TeamState) -> dict[str, Any]:
         "humans": humans,
         "abandoned": abandoned,
         "drop_rate": _ratio(abandoned, humans),
-        "budget_left_calls": min((int(budget_left(state, c)) for c in state.campaigns.values()), default=None),
+        "budget_left_calls": min((floor(budget_left(state, c)) for c in state.campaigns.values()), default=None),
         "lines_per_agent": _ratio(sums.line_seconds, sums.duty_seconds),
         "utilisation": _ratio(sums.busy_seconds, sums.duty_seconds),
         "leases": held(state),
@@ -125,7 +126,8 @@ def _facts(state: TeamState, campaign: Campaign, reason: Reason) -> dict[str, An
         "refused_by_gateways": dict(campaign.refusals),
         "humans": budget.humans,
         "abandoned": budget.abandoned,
-        "budget_left_calls": int(budget_left(state, campaign)),
+        "budget_left_calls": floor(budget_left(state, campaign)),
+        "budget_by": "gate" if campaign.legal_campaign in state.allotments else "pacer",
         "stops": sorted(state.stops),
     }
 

@@ -1,8 +1,8 @@
-"""campaign.published, stop.changed, gateway.capacity -> pacing.journal of every team concerned, then its decisions."""
+"""campaign.published, stop.changed, gateway.capacity, abandon.budget -> pacing.journal of every team concerned."""
 
 from __future__ import annotations
 
-from outdial_contracts.events import CampaignPublished, GatewayCapacity, StopChanged
+from outdial_contracts.events import AbandonBudget, CampaignPublished, GatewayCapacity, StopChanged
 from outdial_runtime.outcome import Outcome
 from outdial_runtime.service import Received
 from pacer.domain.inputs import WorldEvent
@@ -24,6 +24,11 @@ async def on_stop_changed(message: Received[StopChanged], deps: Deps) -> Outcome
 
 async def on_gateway_capacity(message: Received[GatewayCapacity], deps: Deps) -> Outcome:
     """A gateway speaks every 2 s; a new boot frees what the former one held."""
+    return _take(message, message.event, deps)
+
+
+async def on_abandon_budget(message: Received[AbandonBudget], deps: Deps) -> Outcome:
+    """What a legal campaign may still drop; its teams obey it from their next decision on."""
     return _take(message, message.event, deps)
 
 
