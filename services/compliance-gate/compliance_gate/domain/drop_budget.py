@@ -82,7 +82,7 @@ def allot(left: float, weights: Mapping[str, float]) -> dict[str, float]:
     whole = sum(weights.values())
     if not whole:
         return {}
-    return {team: down(left * weight / whole) for team, weight in weights.items() if weight}
+    return {team: down(left * (weight / whole)) for team, weight in weights.items() if weight}
 
 
 def down(calls: float) -> float:
