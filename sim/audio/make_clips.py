@@ -162,8 +162,8 @@ INTERCEPT = Line(
 )
 SAFE_HARBOUR = Line(
     voice="en-us+f2",
-    text="This is a message from Example Limited, call one two one two, five five five, oh one hundred. "
-    "To opt out press 9.",
+    text="This is Example Limited. We called for telemarketing purposes. "
+    "Our number is one, two one two, five five five, oh one hundred. To be put on our do not call list, press nine.",
     words_per_minute=200,
 )
 # Bellcore's intercept: low and short, low and short; the third is always 1776.7 Hz, long.

@@ -450,6 +450,8 @@ class CampaignDocument:
     """Outcome (busy, no_answer, congestion, voicemail) -> seconds until the next try."""
     caller_ids: tuple[str, ...] = ()
     """Our numbers, E.164."""
+    safe_harbour_text: str | None = None
+    """What that recording says, word for word; null: published before this field was."""
     webhook_url: str | None = None
     """Where outcomes are sent."""
     webhook_secret_env: str | None = None
@@ -482,6 +484,7 @@ class CampaignDocument:
             safe_harbour=record['safe_harbour'],
             retry_after_seconds=record['retry_after_seconds'],
             caller_ids=tuple(record['caller_ids']),
+            safe_harbour_text=record['safe_harbour_text'],
             webhook_url=record['webhook_url'],
             webhook_secret_env=record['webhook_secret_env'],
             approvers=tuple(record['approvers']),
@@ -510,6 +513,7 @@ class CampaignDocument:
             'caller_ids': list(self.caller_ids),
             'route_id': self.route_id,
             'safe_harbour': self.safe_harbour,
+            'safe_harbour_text': self.safe_harbour_text,
             'webhook_url': self.webhook_url,
             'webhook_secret_env': self.webhook_secret_env,
             'approvers': list(self.approvers),

@@ -74,6 +74,10 @@ BAD_CAMPAIGNS: list[tuple[Change, str]] = [
     (put("webhook", "http://127.0.0.1/"), "webhook"),
     (put("webhook", {"secret_env": "X"}), "webhook.url"),
     (put("safe_harbour", None), "safe_harbour"),
+    (put("safe_harbour", "prompts/safe_harbour.wav"), "safe_harbour"),
+    (put("safe_harbour", {"prompt": "prompts/safe_harbour.wav"}), "safe_harbour.text"),
+    (put("safe_harbour.prompt", ""), "safe_harbour.prompt"),
+    (put("safe_harbour.text", "Hello?"), "safe_harbour.text"),
 ]
 BAD_ROUTES: list[tuple[Change, str]] = [
     (put("kind", "TRUNK"), "kind"),
@@ -116,6 +120,23 @@ async def test_a_bad_campaign_names_its_field(office: Any, campaign: Any, change
     reply = await office.ask("POST", "/v1/campaigns", yaml.safe_dump(change(deepcopy(campaign))).encode())
     assert (reply.status, reply.content_type) == (422, "application/problem+json")
     assert reply.body["detail"].partition(": ")[0] == field
+    assert not office.published
+
+
+@pytest.mark.parametrize("change, rule_id", [
+    (put("seller.name", "Other Ltd"), "SAFE-HARBOUR-IDENTITY"),
+    (put("seller.callback", "+12125550199"), "SAFE-HARBOUR-NUMBER"),
+    (put("safe_harbour.text", "Example Ltd, 212 555 0100. To opt out press 9."), "SAFE-HARBOUR-PURPOSE"),
+    (put("safe_harbour.text", "Example Ltd, telemarketing, 212 555 0100."), "SAFE-HARBOUR-OPT-OUT"),
+    (lambda d: {**put("safe_harbour.text", "Example Ltd, 212 555 0100: your debt.")(d), "purpose": "collections"},
+     "SAFE-HARBOUR-NO-DEBT"),
+])  # fmt: skip
+async def test_campaign_without_a_lawful_message_is_not_published(
+    office: Any, campaign: Any, change: Change, rule_id: str
+) -> None:
+    reply = await office.ask("POST", "/v1/campaigns", yaml.safe_dump(change(deepcopy(campaign))).encode())
+    assert (reply.status, reply.content_type) == (422, "application/problem+json")
+    assert rule_id in reply.body["detail"]
     assert not office.published
 
 

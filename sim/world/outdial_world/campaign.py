@@ -18,6 +18,10 @@ TEAM, CAMPAIGN, SELLER, ROUTE, TRUNK = "green", "spring-renewal", "S1", "world-c
 """The team's partition is the second one, so that a second pacer that joins takes the team over, and gives it back."""
 SAFE_HARBOUR = "prompts/safe_harbour.wav"
 SAFE_HARBOUR_SECONDS = 4.0
+SAFE_HARBOUR_TEXT = (
+    "This is Example Ltd. We called for telemarketing purposes. Our number is 1 212 555 0100. "
+    "To be put on our do-not-call list, press 9."
+)
 RING_TIMEOUT_SECONDS = 18
 HOUR_SECONDS = 3600.0
 AREAS = (("212", "NY"), ("312", "IL"), ("303", "CO"), ("404", "GA"), ("617", "MA"))
@@ -46,7 +50,7 @@ CAMPAIGN_DOCUMENT: dict[str, Any] = {
     },
     "caller_ids": ["+12125550101", "+13125550102"],
     "route": ROUTE,
-    "safe_harbour": SAFE_HARBOUR,
+    "safe_harbour": {"prompt": SAFE_HARBOUR, "text": SAFE_HARBOUR_TEXT},
 }
 ROUTE_DOCUMENT: dict[str, Any] = {
     "kind": "ROUTE",

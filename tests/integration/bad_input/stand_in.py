@@ -225,7 +225,7 @@ class StandIn:
             callee_token=cleared.callee_token,
             destination_prefix=cleared.destination_prefix,
             ring_timeout_seconds=document["ring_timeout_seconds"],
-            safe_harbour=document["safe_harbour"],
+            safe_harbour=document["safe_harbour"]["prompt"],
             seller_id=document["seller"]["id"],
             lease_id=str(uuid.uuid4()),
             owner_epoch=FIRST_EPOCH,

@@ -1,4 +1,4 @@
-"""campaign.yaml (formats.md): every key known, every value of its shape; the first fault is named with its rule."""
+"""campaign.yaml (formats.md): every key known, every value of its shape, the message lawful; faults name their rule."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from console.domain.shapes import ShapeError, e164, items, mapping, number, optional_text, text, whole
 from outdial_contracts.events import CampaignDocument, DialMode, Purpose
+from outdial_contracts.safe_harbour import campaign_faults
 
 CAMPAIGN_ID = re.compile(r"[a-z0-9-]{1,63}")
 REGION = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
@@ -31,13 +32,17 @@ def parse_campaign(raw: Any) -> tuple[str, str, CampaignDocument]:
     campaign_id = text(raw["id"], "id")
     if not CAMPAIGN_ID.fullmatch(campaign_id):
         raise ShapeError("id: must be 1 to 63 of a-z, 0-9 and -")
-    return campaign_id, text(raw["team"], "team"), _document(raw)
+    team_id, document = text(raw["team"], "team"), _document(raw)
+    if found := campaign_faults(raw):
+        raise ShapeError("; ".join(map(str, found)))
+    return campaign_id, team_id, document
 
 
 def _document(raw: Mapping[str, Any]) -> CampaignDocument:
     seller = mapping(raw["seller"], "seller", {"id", "name", "callback"})
     pacing = mapping(raw["pacing"], "pacing", {"abandon_limit", "max_lines_per_agent", "small_team_below"})
     retry = mapping(raw["retry"], "retry", {"max_per_person", "window_hours", "after"})
+    message = mapping(raw["safe_harbour"], "safe_harbour", {"prompt", "text"})
     webhook = mapping(raw["webhook"], "webhook", {"url"}, {"secret_env"}) if raw.get("webhook") is not None else {}
     return CampaignDocument(
         owner=text(raw["owner"], "owner"),
@@ -59,7 +64,8 @@ def _document(raw: Mapping[str, Any]) -> CampaignDocument:
         retry_after_seconds=_waits(retry["after"]),
         caller_ids=tuple(e164(v, f"caller_ids[{n}]") for n, v in enumerate(items(raw["caller_ids"], "caller_ids"))),
         route_id=text(raw["route"], "route"),
-        safe_harbour=text(raw["safe_harbour"], "safe_harbour"),
+        safe_harbour=text(message["prompt"], "safe_harbour.prompt"),
+        safe_harbour_text=text(message["text"], "safe_harbour.text"),
         webhook_url=optional_text(webhook.get("url"), "webhook.url"),
         webhook_secret_env=optional_text(webhook.get("secret_env"), "webhook.secret_env"),
         approvers=_approvers(raw),

@@ -25,6 +25,7 @@ from media_gateway.handlers.mailbox import GiveUp, HangUp, Letter, Mailbox, Mess
 from media_gateway.ports import AssignedAgent, Granted, MediaLeg, TrunkCall, Unreachable, remote_of
 from media_gateway.sip.events import Alerting, Answered, Ended, EndedBy, EndReason
 from outdial_contracts.events import CallDial, NotDialledReason, ProgressStage, Trunk, Verdict
+from outdial_contracts.safe_harbour import OPT_OUT_KEY
 
 PERSON = frozenset({Verdict.HUMAN, Verdict.SCREENER, Verdict.UNCERTAIN})
 ASSIGN_EVERY_SECONDS = 0.1
@@ -33,7 +34,6 @@ BRIDGE_MARGIN = timedelta(milliseconds=50)
 END_PATIENCE_SECONDS = 40.0
 """Longer than 64 * T1, after which the SIP core itself ends a call whose CANCEL nobody honours."""
 FIRST_AUDIO_SECONDS = 0.2
-OPT_OUT_KEY = "9"
 log = logging.getLogger(__name__)
 
 
