@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from outdial_cli.commands import ask, dead, give, ledger, suspension, world
+from outdial_cli.commands import ask, dead, give, ledger, preflight, suspension, world
 
 app = typer.Typer(
     help="outdial: an outbound-dialing platform. Start with `outdial demo`.",
@@ -20,7 +20,7 @@ for command in (
     ask.health,
     ask.trace,
     ask.evidence,
-    ask.preflight,
+    preflight.preflight,
     give.stop,
 ):
     app.command()(command)

@@ -1,4 +1,4 @@
-"""Questions to a running stack: why, health, trace, evidence, preflight."""
+"""Questions to a running stack: why, health, trace, evidence."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from outdial_cli.commands.context import (
     AsJson,
     DataDir,
     careful,
-    document,
     print_json,
     print_mapping,
     running,
     services_of,
 )
-from outdial_cli.demo.inputs import BadInput
 from outdial_cli.report.evidence import evidence_page, evidence_text
-from outdial_cli.report.render import render_preflight, timeline, wide_console
+from outdial_cli.report.render import timeline, wide_console
 from outdial_contracts.identity import trace_id
 
 Attempt = typer.Argument(help="attempt_id, as in call.disposition.")
@@ -95,29 +93,6 @@ def evidence(
         print_json(page)
     else:
         print(evidence_text(page))
-
-
-@careful
-def preflight(
-    campaign: Path = typer.Option(..., "--campaign", help="campaign.yaml"),
-    leads: Path = typer.Option(..., "--leads", help="leads.csv"),
-    data_dir: Path = DataDir,
-    as_json: bool = AsJson,
-) -> None:
-    """How many leads would be skipped now, and why, before anything is imported. The campaign must be applied.
-
-    Example: outdial preflight --campaign examples/campaign.yaml --leads examples/leads.csv
-    """
-    services = services_of(data_dir)
-    content = document(campaign)
-    if "id" not in content:
-        raise BadInput(f"{campaign}: id is missing")
-    trial = services.import_leads(leads, str(content["id"]), dry_run=True)
-    answer = services.preflight(content, trial["valid"])
-    if as_json:
-        print_json({"intake": {k: trial[k] for k in ("rows", "leads", "rejected", "errors")}, "preflight": answer})
-    else:
-        render_preflight(trial, answer, wide_console(stderr=False))
 
 
 def _attempt_id(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import typer
 
+from outdial_cli.campaign_file import with_transcript
 from outdial_cli.commands.context import AsJson, DataDir, careful, document, print_json, running, services_of
 from outdial_cli.demo.services import Refused
 
@@ -23,7 +24,7 @@ def campaign_apply(file: Path = typer.Argument(help="campaign.yaml"), data_dir: 
 
     Example: outdial campaign apply examples/campaign.yaml
     """
-    content = document(file)
+    content = with_transcript(document(file), file)
     version = services_of(data_dir).publish_campaign(content)
     print(f"{content['id']} version {version}")
 

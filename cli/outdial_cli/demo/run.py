@@ -6,9 +6,11 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from outdial_cli.campaign_file import refuse_unlawful, with_transcript
 from outdial_cli.demo.happenings import Happened, Happenings
 from outdial_cli.demo.inputs import DemoInputs, DemoOptions, read_inputs
 from outdial_cli.demo.ledger_proof import LedgerProof, prove
@@ -19,7 +21,8 @@ from outdial_cli.records import TopicReader
 from outdial_cli.report.books import Intake, RunInputs, broken_identities, report_of
 from outdial_cli.report.facts import PATH_TOPICS, RunFacts, gather
 from outdial_cli.report.page import keep, report_page
-from outdial_cli.report.render import render_preflight, render_report
+from outdial_cli.report.preflight import render_preflight
+from outdial_cli.report.render import render_report
 from outdial_cli.report.webhooks import TOLD_TOPICS, webhook_books
 from outdial_cli.stack.environment import JWKS, WEBHOOK_SECRET_ENV, RunClock
 from outdial_cli.stack.stack import Stack, StackOptions
@@ -40,7 +43,7 @@ class Demo:
 
     def __init__(self, options: DemoOptions) -> None:
         self._options = options
-        self._inputs: DemoInputs = read_inputs(options)
+        self._inputs: DemoInputs = _lawful(read_inputs(options), options)
         self._phases: dict[str, float] = {}
         self._folder = options.data_dir / "demo"
         self.report: dict[str, Any] = {}
@@ -98,7 +101,7 @@ class Demo:
         services.suppress(options.suppression)
         trial = services.import_leads(options.leads, inputs.campaign_id, dry_run=True)
         preflight = services.preflight(inputs.campaign, trial["valid"])
-        render_preflight(trial, preflight)
+        render_preflight(trial, preflight, whole=False)
         done = services.import_leads(options.leads, inputs.campaign_id, dry_run=False)
         (self._folder / "rejected.json").write_text(json.dumps(done["errors"], indent=2))
         persons = {lead["lead_id"]: lead["person_id"] for lead in trial["valid"]}
@@ -217,6 +220,13 @@ class Demo:
             yield
         finally:
             self._phases[name] = self._phases.get(name, 0.0) + time.monotonic() - started
+
+
+def _lawful(inputs: DemoInputs, options: DemoOptions) -> DemoInputs:
+    """Raises BadInput where the campaign's message is not, before anything is started."""
+    campaign = with_transcript(inputs.campaign, options.campaign)
+    refuse_unlawful(campaign, options.campaign)
+    return replace(inputs, campaign=campaign)
 
 
 def with_port(route: Mapping[str, Any], port: int) -> dict[str, Any]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from outdial_cli.preflight import batches, merged
 from outdial_cli.stack.layout import Addresses
 
 SECONDS = 30.0
+IMPORT_SECONDS = 900.0
+"""A whole file in one transaction."""
 DEMO_SOURCE = "demo-crm"
 NO_LEADS = b"lead_id,person_id,phone\n"
 KNOWN_SECONDS = 30.0
@@ -64,12 +67,30 @@ class Services:
     def import_leads(self, csv: Path, campaign_id: str, *, dry_run: bool, source: str = DEMO_SOURCE) -> dict[str, Any]:
         """A leads.csv; {rows, leads, rejected, errors} and, dry, the valid leads."""
         params = {"campaign_id": campaign_id, "source": source, "dry_run": str(dry_run).lower()}
-        headers = {"content-type": "text/csv"}
-        return self._post("lead-router", "/v1/imports", content=csv.read_bytes(), headers=headers, params=params)
+        whole = {"content": csv.read_bytes(), "headers": {"content-type": "text/csv"}, "params": params}
+        return self._post("lead-router", "/v1/imports", timeout=IMPORT_SECONDS, **whole)
 
-    def preflight(self, campaign: Mapping[str, Any], leads: list[dict[str, Any]]) -> dict[str, Any]:
-        """What the gate would say now."""
-        return self._post("compliance-gate", "/v1/preflight", json={"campaign": dict(campaign), "leads": leads})
+    def preflight(
+        self,
+        campaign: Mapping[str, Any],
+        leads: list[dict[str, Any]],
+        *,
+        until: str | None = None,
+        told: Callable[[int], object] = lambda leads: None,
+    ) -> dict[str, Any]:
+        """What the gate would say now and by hour; `told` hears how many leads each batch had.
+
+        Args:
+            until: the last hour, ISO 8601; the gate's default is a day.
+        """
+        answers: list[dict[str, Any]] = []
+        when = {"until": until} if until is not None else {}
+        for batch in batches(leads):
+            body = {"campaign": dict(campaign), "leads": batch, **when}
+            answers.append(self._post("compliance-gate", "/v1/preflight", json=body))
+            when["at"] = answers[0]["at"]
+            told(len(batch))
+        return merged(answers)
 
     def team(self, team_id: str) -> dict[str, Any]:
         """The pacer's live figures; empty while it does not answer."""

@@ -23,19 +23,6 @@ def wide_console(*, stderr: bool = True) -> Console:
     return screen if screen.is_terminal else Console(stderr=stderr, width=FILE_WIDTH)
 
 
-def render_preflight(intake: Mapping[str, Any], preflight: Mapping[str, Any], console: Console | None = None) -> None:
-    """What the campaign will do, before it does it: rejected rows, skipped leads, and why."""
-    out = console or wide_console()
-    skipped = preflight["blocked_total"]
-    out.print(f"\n[bold]Preflight[/bold]  {intake['rows']} rows, {intake['leads']} leads", highlight=False)
-    if intake["rejected"]:
-        reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(intake["rejected"].items()))
-        out.print(f"  {sum(intake['rejected'].values())} rows rejected: {reasons}", highlight=False)
-    reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(preflight["blocked"].items()))
-    out.print(f"  {skipped} of {intake['leads']} would be skipped now: {reasons or 'none'}", highlight=False)
-    out.print(f"  {preflight['callable']} can be called now\n", highlight=False)
-
-
 def render_report(report: Mapping[str, Any], facts: RunFacts, folder: Path, console: Console | None = None) -> None:
     """The whole report."""
     out = console or wide_console()

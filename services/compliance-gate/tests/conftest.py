@@ -195,6 +195,22 @@ def document() -> CampaignDocument:
     )
 
 
+def campaign(**changes: Any) -> dict[str, Any]:
+    """A lawful campaign.yaml, as far as preflight looks at it."""
+    return {
+        "seller": {"id": "S1", "name": "Example Ltd", "callback": "+12125550100"},
+        "topic": "T1",
+        "purpose": "marketing",
+        "mode": "predictive",
+        "retry": {"max_per_person": 3, "window_hours": 24},
+        "safe_harbour": {
+            "prompt": "prompts/safe_harbour.wav",
+            "text": "This is Example Ltd, for telemarketing purposes: 212-555-0100. To opt out, press 9.",
+        },
+        **changes,
+    }
+
+
 def consent(**changes: Any) -> Consent:
     whole = Consent(
         consent_id="c1",
@@ -243,8 +259,8 @@ def offer(**changes: Any) -> LeadReady:
 
 @pytest.fixture(scope="session")
 def a() -> SimpleNamespace:
-    """Builders: a.offer(...), a.consent(...), a.document()."""
-    return SimpleNamespace(offer=offer, consent=consent, document=document, now=NOON)
+    """Builders: a.offer(...), a.consent(...), a.document(), a.campaign(...)."""
+    return SimpleNamespace(offer=offer, consent=consent, document=document, now=NOON, campaign=campaign)
 
 
 @pytest.fixture(scope="session")

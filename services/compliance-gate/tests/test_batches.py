@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,6 +18,7 @@ from compliance_gate.adapters.postgres import PostgresStore
 from compliance_gate.app import SUBSCRIPTIONS
 from compliance_gate.domain.ledger import Chain
 from compliance_gate.handlers.offers import on_lead_ready, on_lead_ready_batch
+from compliance_gate.handlers.preflight import post_preflight
 from compliance_gate.handlers.suppressions import on_suppression_submitted
 from outdial_contracts.events import (
     BlockReason,
@@ -147,20 +150,42 @@ async def count(connection: Counting) -> None:
     connection.add_query_logger(lambda record: connection.asked.append(record.query))
 
 
+@asynccontextmanager
+async def counted(real: Any, dsn: str) -> AsyncIterator[list[str]]:
+    """The gate on one connection whose statements are counted."""
+    real.publish()
+    settings = {"search_path": await real.pool.fetchval("SELECT current_schema()")}
+    async with asyncpg.create_pool(
+        dsn, min_size=1, max_size=1, server_settings=settings, connection_class=Counting, init=count
+    ) as pool:
+        real.deps = replace(real.deps, store=PostgresStore(pool, real.rows, real.deps.chains))
+        async with pool.acquire() as connection:
+            asked_of: list[str] = connection.asked
+        yield asked_of
+
+
+@pytest.mark.stack
+async def test_preflight_costs_the_same_queries_however_many_leads_it_is_asked(
+    real: Any, a: Any, postgres_dsn: str
+) -> None:
+    asked = {}
+    async with counted(real, postgres_dsn) as asked_of:
+        for size in (1, 10, 300):
+            asked_of.clear()
+            leads = [{"lead_id": f"L{n}", "person_id": f"p{n}", "phone": phone(n)} for n in range(size)]
+            body = json.dumps({"campaign": a.campaign(), "leads": leads}).encode()
+            assert (await post_preflight(real.request(body), real.deps)).reply.body["blocked_total"] == size
+            asked[size] = list(asked_of)
+    assert asked[10] == asked[300]
+
+
 @pytest.mark.stack
 async def test_a_batch_costs_the_same_queries_however_many_offers_it_holds(
     real: Any, a: Any, postgres_dsn: str
 ) -> None:
-    real.publish()
-    settings = {"search_path": await real.pool.fetchval("SELECT current_schema()")}
     asked = {}
-    async with asyncpg.create_pool(
-        postgres_dsn, min_size=1, max_size=1, server_settings=settings, connection_class=Counting, init=count
-    ) as pool:
-        real.deps = replace(real.deps, store=PostgresStore(pool, real.rows, real.deps.chains))
+    async with counted(real, postgres_dsn) as asked_of:
         await decide(real, a.offer(person_id="first of the connection"))
-        async with pool.acquire() as connection:
-            asked_of = connection.asked
         for size in (10, 200):
             asked_of.clear()
             offers = [a.offer(person_id=f"p{size}-{n}", phone=phone(size + n)) for n in range(size)]

@@ -163,10 +163,7 @@ async def test_preflight_says_that_no_number_of_the_campaign_may_be_shown(fake: 
     fake.publish()
     with_rule(fake, a, "+1312")
     lead = {"lead_id": "L1", "person_id": "p", "phone": "+12125550123", "line_type": "LANDLINE"}
-    campaign = {
-        "seller": {"id": "S1"}, "topic": "T1", "purpose": "marketing", "mode": "preview",
-        "retry": {"max_per_person": 3, "window_hours": 24}, "caller_ids": ["+12125550101"],
-    }  # fmt: skip
+    campaign = a.campaign(mode="preview", caller_ids=["+12125550101"])
     body = json.dumps({"campaign": campaign, "leads": [lead]}).encode()
     reply = (await post_preflight(fake.request(body), fake.deps)).reply
     assert reply.body["results"][0]["reasons"] == ["CALLER_ID"]

@@ -14,9 +14,8 @@ from compliance_gate.adapters.signing import Ed25519Signer, KeyFileError
 from compliance_gate.config import Config, ConfigError
 from compliance_gate.domain import jose
 from compliance_gate.domain.inclusion import root_of
-from compliance_gate.handlers.http import get_evidence, get_export, get_keys, get_stats
+from compliance_gate.handlers.http import get_evidence, get_export, get_keys
 from compliance_gate.handlers.ledger import checkpoint
-from compliance_gate.handlers.preflight import post_preflight
 from outdial_runtime.service import TickInput
 
 ENV = {
@@ -24,30 +23,6 @@ ENV = {
     "OUTDIAL_TOKEN_KEYS": "1:" + "ab" * 16,
     "OUTDIAL_SIGNING_KEY_FILE": "signing.jwk",
 }
-CAMPAIGN = {
-    "seller": {"id": "S1"},
-    "topic": "T1",
-    "purpose": "marketing",
-    "mode": "predictive",
-    "retry": {"max_per_person": 3, "window_hours": 24},
-}
-
-
-def row(lead_id: str, a: Any, **changes: Any) -> dict[str, Any]:
-    consent = {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in a.consent().to_record().items()}
-    lead = {
-        "lead_id": lead_id,
-        "row": 2,
-        "person_id": lead_id,
-        "phone": "+12125550123",
-        "line_type": "MOBILE",
-        "consumer": True,
-        "address": {"country": "US", "region": "NY"},
-        "consents": [consent],
-        "segment": "COLD",
-        "score": 0.5,
-    }
-    return {**lead, **changes}
 
 
 async def test_evidence_tells_the_whole_story_without_the_number(world: Any, a: Any) -> None:
@@ -100,22 +75,6 @@ async def test_evidence_of_a_block_names_reasons_and_of_nothing_is_a_problem(wor
     assert rule["rule_id"] in answer.reply.body["decision"]["rule_ids"]
     assert "CFR" in rule["citation"]
     assert (await get_evidence(world.request(b"", attempt_id="none"), world.deps)).reply.status == 404
-
-
-async def test_preflight_judges_every_lead_and_stores_nothing(world: Any, a: Any) -> None:
-    leads = [row("l1", a), row("l2", a, consents=[]), row("l3", a, phone="+442071838750", consents=[])]
-    body = json.dumps({"campaign": CAMPAIGN, "leads": leads}).encode()
-    answer = (await post_preflight(world.request(body), world.deps)).reply.body
-    assert answer["callable"] == 1
-    assert answer["blocked_total"] == 2
-    assert answer["blocked"] == {"CONSENT_MISSING": 1, "JURISDICTION_UNSUPPORTED": 1}
-    assert [result["lead_id"] for result in answer["results"]] == ["l1", "l2", "l3"]
-    assert (await get_stats(world.request(b""), world.deps)).reply.body["open_attempts"] == 0
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"campaign": {}, "leads": []}', b'{"campaign": null}'])
-async def test_bad_preflight_is_a_problem(fake: Any, body: bytes) -> None:
-    assert (await post_preflight(fake.request(body), fake.deps)).reply.status == 422
 
 
 async def test_keys_are_public_and_export_is_lines(world: Any) -> None:

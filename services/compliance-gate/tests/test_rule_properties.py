@@ -15,6 +15,7 @@ from compliance_gate.domain.evaluation import judge
 from compliance_gate.domain.facts import Attempt, Call, Facts, Lead, ListCopy, Relation, Suppression, Suspension
 from compliance_gate.domain.holidays import Fixed, HolidaySet, InLieu, easter, nth_weekday
 from compliance_gate.domain.months import add_months
+from compliance_gate.domain.preflight import Forecaster, hardest, marks_of
 from outdial_contracts.events import Address, CallMode, Consent, ConsentLevel, LineType, Purpose, RuleOutcome
 
 PACK = load_rule_pack(shipped(*LAW), tzdata=pin_time_zones())
@@ -141,6 +142,23 @@ def test_no_quarter_of_an_hour_before_next_allowed_would_have_allowed(case: tupl
     if probe <= now + HORIZON and judge(freeze(facts, now), probe, PACK).allowed:
         assert decision.next_allowed_at is not None
         assert decision.next_allowed_at <= probe
+
+
+@given(cases(), cases(), st.integers(1, 3 * 24))
+@settings(deadline=None, max_examples=60)
+def test_outlook_at_each_hour_is_what_the_rules_say_then(
+    case: tuple[Facts, datetime], other: tuple[Facts, datetime], hours: int
+) -> None:
+    facts, now = case
+    marks = marks_of(now, now + timedelta(hours=hours))
+    forecaster = Forecaster(marks, (), PACK)
+    for one in (facts, replace(other[0], lead=facts.lead), other[0], facts):  # leads of one place share windows
+        outlook, frozen = forecaster.outlook(one), freeze(one, now)
+        assert outlook.decision == evaluate(one, now, PACK)
+        assert outlook.hours == tuple(hardest(judge(frozen, mark, PACK).reasons) for mark in marks)
+        assert outlook.hours[-1] == hardest(evaluate(frozen, marks[-1], PACK).reasons)
+        free = [mark for mark, reason in zip(marks, outlook.hours, strict=True) if reason is None]
+        assert not free or (outlook.decision.next_allowed_at or free[0]) <= free[0]
 
 
 @given(cases())

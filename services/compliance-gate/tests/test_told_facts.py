@@ -31,13 +31,6 @@ from outdial_runtime.outcome import NOTHING
 from outdial_runtime.service import TickInput
 
 NEW_YORK = {"region": "US-NY", "source": "Executive Order 28", "entered_by": "ops@example.test"}
-CAMPAIGN = {
-    "seller": {"id": "S1"},
-    "topic": "T1",
-    "purpose": "marketing",
-    "mode": "predictive",
-    "retry": {"max_per_person": 3, "window_hours": 24},
-}
 
 
 class Listed(NoLists):
@@ -95,7 +88,7 @@ async def previewed(world: Any, a: Any, **changes: Any) -> list[str]:
         "consents": [given],
         **changes,
     }
-    body = json.dumps({"campaign": CAMPAIGN, "leads": [lead]}).encode()
+    body = json.dumps({"campaign": a.campaign(), "leads": [lead]}).encode()
     reply = (await post_preflight(world.request(body), world.deps)).reply
     return list(reply.body["results"][0]["reasons"])
 

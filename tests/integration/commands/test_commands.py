@@ -225,7 +225,10 @@ WRONG = {
     "leads import {bad_yaml} --campaign commands": "columns",
     "dnc import no-such-file.csv": "No such file",
     "dnc import {binary}": "UTF-8",
-    "preflight --campaign {short_yaml} --leads {leads}": "campaign_id",
+    "campaign apply {short_message}": "SAFE-HARBOUR-NUMBER",
+    "preflight --campaign {short_message} --leads {leads}": "SAFE-HARBOUR-NUMBER",
+    "preflight --campaign {unknown_yaml} --leads {leads}": "campaign_id",
+    "preflight --campaign {unknown_yaml} --leads {leads} --until tomorrow": "--until",
     "preflight --campaign {no_id_yaml} --leads {leads}": "id is missing",
     "preflight --campaign {list_yaml} --leads {leads}": "must be a mapping",
     "why nobody-knows": "404",
@@ -244,7 +247,7 @@ WRONG = {
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Bad files by the names of WRONG."""
-    folder = tmp_path_factory.mktemp("wrong")
+    folder, example = tmp_path_factory.mktemp("wrong"), (EXAMPLES / "campaign.yaml").read_bytes()
     contents = {
         "bad_yaml": b"id: [unclosed\nteam: x",
         "list_yaml": b"- a\n- b\n",
@@ -252,6 +255,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "short_yaml": b"id: nobody-knows\nkind: ROUTE\n",
         "dated_yaml": b"id: 2026-11-17\nteam: 2026-11-17T15:00:00Z\n",
         "no_id_yaml": b"team: blue\n",
+        "unknown_yaml": example.replace(b"id: spring-renewal", b"id: nobody-knows"),
+        "short_message": example.replace(b"1 212 555 0100", b"555 0100"),
         "leads": CSV.encode(),
     }
     for name, content in contents.items():

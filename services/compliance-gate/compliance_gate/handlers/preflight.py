@@ -1,65 +1,84 @@
-"""POST /v1/preflight: what the rules would say to a campaign's leads now, with nothing stored."""
+"""POST /v1/preflight: what the rules would say to a campaign's leads, now and hour by hour, with nothing stored."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from compliance_gate.domain.decision import Decision, barred, evaluate
-from compliance_gate.domain.ends import caller_id_failures, shown_of
-from compliance_gate.domain.facts import Call, Facts, Lead, PersonCap, Relation
+from compliance_gate.domain.facts import Call, Facts
 from compliance_gate.domain.offers import Known
 from compliance_gate.domain.places import normalise
+from compliance_gate.domain.preflight import LONGEST_LOOK, Forecaster, Outlook, hardest, lists_needed, marks_of
 from compliance_gate.domain.reassigned import disconnected_at
+from compliance_gate.handlers.evidence import NOT_ADVICE
 from compliance_gate.handlers.http import problem
 from compliance_gate.handlers.known import Party, known_of_all, party_of
+from compliance_gate.handlers.preflight_rows import Candidate, call_of, candidate_of, texts, time_of
 from compliance_gate.ports import Deps
-from outdial_contracts.events import Address, CallMode, Consent, ConsentLevel, LineType, Purpose
+from outdial_contracts.safe_harbour import campaign_faults
 from outdial_runtime.service import Answer, HttpReply, Request
 
-MODES = {"preview": CallMode.LIVE_MANUAL}
-PLACES = ("country", "region", "postal_code", "time_zone")
-TIMES = ("granted_at", "expires_at", "revoked_at", "captured_at")
+DAY = timedelta(days=1)
+SKEW = timedelta(minutes=1)
+"""Another replica, which answered the batch before, may be ahead."""
+LEADS_BETWEEN_BREATHS = 10
+"""Some milliseconds of rules; then Redeem and whoever else waits has a turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A lead row as lead-router's dry run returns it."""
+class Asked:
+    """A request that can be answered."""
 
-    lead_id: str
-    person_id: str
-    lead: Lead
-    consents: tuple[Consent, ...]
-    relations: tuple[Relation, ...]
-    """Newer than what the store holds of the same seller."""
-    debt_id: str | None
+    call: Call
+    caller_ids: tuple[str, ...]
+    candidates: Sequence[Candidate]
+    marks: Sequence[datetime]
 
 
 async def post_preflight(request: Request, deps: Deps) -> Answer:
-    """{"campaign": {...campaign.yaml}, "leads": [...]} -> callable, blocked by reason, and each lead's answer."""
+    """{"campaign": campaign.yaml, "leads", "at", "until"} -> each lead's answer, and sums by hour, place and list.
+
+    `at` is what "now" means, so that the batches of one file agree (default and latest: this instant), `until` the end
+    of the hours looked at (default a day later, at most 14). An unlawful message is refused before anything else.
+    """
     try:
         body = json.loads(request.message)
-        call, caller_ids = _call(body["campaign"]), _texts(body["campaign"].get("caller_ids") or ())
-        candidates = [_candidate(row) for row in body["leads"]]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        detail = f"want campaign (campaign.yaml as JSON) and leads (rows of a dry run); {type(error).__name__}"
+        if found := campaign_faults(body["campaign"]):
+            return problem(422, "UNLAWFUL_MESSAGE", "; ".join(map(str, found)))
+        asked = _asked(body, request.now)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        detail = (
+            "want campaign (campaign.yaml as JSON), leads (rows of a dry run), at (an aware time, not later than now) "
+            f"and until (after it, within 14 days); {type(error).__name__}"
+        )
         return problem(422, "BAD_PREFLIGHT", detail)
-    results: list[dict[str, Any]] = []
-    blocked: Counter[str] = Counter()
-    parties = [_party(candidate, deps) for candidate in candidates]
+    parties = [_party(candidate, deps) for candidate in asked.candidates]
     async with deps.store.transaction() as tx:
-        found = await known_of_all(tx, parties, request.now, deps)
-    for candidate, known in zip(candidates, found, strict=True):
-        decision = _preview(candidate, known, call, caller_ids, request.now, deps)
-        blocked.update(reason.value for reason in decision.reasons)
-        results.append(_result(candidate, decision))
-    callable_now = sum(not result["reasons"] for result in results)
-    totals = {"callable": callable_now, "blocked": dict(blocked), "blocked_total": len(results) - callable_now}
-    return Answer(reply=HttpReply(body={**totals, "results": results}))
+        found_of_all = await known_of_all(tx, parties, request.now, deps)
+    forecaster = Forecaster(asked.marks, asked.caller_ids, deps.pack)
+    outlooks: list[Outlook] = []
+    for candidate, known in zip(asked.candidates, found_of_all, strict=True):
+        outlooks.append(forecaster.outlook(_facts(candidate, known, asked.call)))
+        if len(outlooks) % LEADS_BETWEEN_BREATHS == 0:
+            await deps.pause(0)
+    return Answer(reply=HttpReply(body=_body(asked, outlooks, deps)))
+
+
+def _asked(body: Mapping[str, Any], now: datetime) -> Asked:
+    at = time_of(body["at"]).astimezone(UTC) if body.get("at") is not None else now
+    until = time_of(body["until"]).astimezone(UTC) if body.get("until") is not None else at + DAY
+    if at > now + SKEW or not at < until <= at + LONGEST_LOOK:
+        raise ValueError("at or until out of bounds")
+    return Asked(
+        call=call_of(body["campaign"]),
+        caller_ids=texts(body["campaign"].get("caller_ids") or ()),
+        candidates=[candidate_of(row) for row in body["leads"]],
+        marks=marks_of(at, until),
+    )
 
 
 def _party(candidate: Candidate, deps: Deps) -> Party:
@@ -68,11 +87,9 @@ def _party(candidate: Candidate, deps: Deps) -> Party:
     return party_of(candidate.person_id, phone, deps, candidate.consents)
 
 
-def _preview(
-    candidate: Candidate, known: Known, call: Call, caller_ids: Sequence[str], now: datetime, deps: Deps
-) -> Decision:
+def _facts(candidate: Candidate, known: Known, call: Call) -> Facts:
     named = {relation.seller_id for relation in candidate.relations}
-    facts = Facts(
+    return Facts(
         call=replace(call, debt_id=candidate.debt_id),
         lead=replace(candidate.lead, rnd_disconnected_at=disconnected_at(known.reassigned)),
         consents=known.consents,
@@ -82,14 +99,56 @@ def _preview(
         relations=candidate.relations + tuple(r for r in known.relations if r.seller_id not in named),
         suspensions=known.suspensions,
     )
-    decision = evaluate(facts, now, deps.pack)
-    if decision.place is None:
-        return decision
-    shown = shown_of([facts], decision.place, now, deps.pack)
-    return barred(decision, caller_id_failures(caller_ids, shown, call.purpose, deps.pack))
 
 
-def _result(candidate: Candidate, decision: Decision) -> dict[str, Any]:
+def _body(asked: Asked, outlooks: Sequence[Outlook], deps: Deps) -> dict[str, Any]:
+    blocked = Counter(reason.value for one in outlooks for reason in one.decision.reasons)
+    callable_now = sum(one.decision.allowed for one in outlooks)
+    needs = lists_needed(outlooks, deps.lists.in_force(), asked.marks[0], deps.pack)
+    return {
+        "at": asked.marks[0].isoformat(),
+        "callable": callable_now,
+        "blocked": dict(blocked),
+        "blocked_total": len(outlooks) - callable_now,
+        "hours": [_sums([one.hours[n] for one in outlooks], at=mark) for n, mark in enumerate(asked.marks)],
+        "places": _places(outlooks),
+        "zones": dict(Counter(zone for one in outlooks if one.decision.place for zone in one.decision.place.zones)),
+        "lists": [
+            {
+                "list": need.list_id,
+                "state": need.state,
+                "leads": need.leads,
+                "as_of": need.as_of.isoformat() if need.as_of is not None else None,
+                "max_age_days": need.max_age_days,
+            }
+            for need in needs
+        ],
+        "rule_pack": deps.pack.version,
+        "tzdata": deps.pack.tzdata,
+        "not_legal_advice": NOT_ADVICE,
+        "results": [_result(candidate, one) for candidate, one in zip(asked.candidates, outlooks, strict=True)],
+    }
+
+
+def _sums(answers: Sequence[Any], **more: datetime) -> dict[str, Any]:
+    """How many may be called, and the others once each, under their hardest reason."""
+    blocked = Counter(reason.value for reason in answers if reason is not None)
+    named = {name: at.isoformat() for name, at in more.items()}
+    return {**named, "callable": len(answers) - blocked.total(), "blocked": dict(blocked)}
+
+
+def _places(outlooks: Sequence[Outlook]) -> dict[str, dict[str, Any]]:
+    """By the region of the number or address, else the country; sums now."""
+    found = defaultdict[str, list[Any]](list)
+    for one in outlooks:
+        place = one.decision.place
+        name = (place.region or "+".join(sorted(place.countries))) if place is not None else ""
+        found[name or "unknown"].append(hardest(one.decision.reasons))
+    return {name: {"leads": len(answers), **_sums(answers)} for name, answers in sorted(found.items())}
+
+
+def _result(candidate: Candidate, outlook: Outlook) -> dict[str, Any]:
+    decision = outlook.decision
     at = decision.next_allowed_at
     return {
         "lead_id": candidate.lead_id,
@@ -97,71 +156,3 @@ def _result(candidate: Candidate, decision: Decision) -> dict[str, Any]:
         "rule_ids": list(decision.rule_ids),
         "next_allowed_at": at.isoformat() if at is not None else None,
     }
-
-
-def _call(campaign: Mapping[str, Any]) -> Call:
-    retry = campaign["retry"]
-    cap = PersonCap(max_attempts=int(retry["max_per_person"]), window_hours=int(retry["window_hours"]))
-    return Call(
-        seller_id=campaign["seller"]["id"],
-        topic_id=campaign["topic"],
-        purpose=Purpose(str(campaign["purpose"]).upper()),
-        mode=MODES.get(str(campaign["mode"]).lower(), CallMode.LIVE_AUTODIALED),
-        person_cap=cap,
-    )
-
-
-def _candidate(row: Mapping[str, Any]) -> Candidate:
-    address = row.get("address") or {}
-    lead = Lead(
-        phone=_text(row["phone"]),
-        line_type=LineType(str(row.get("line_type") or "unknown").upper()),
-        consumer=bool(row.get("consumer", True)),
-        address=Address(**{k: _text(v) for k in PLACES if (v := address.get(k)) is not None}),
-    )
-    return Candidate(
-        lead_id=str(row["lead_id"]),
-        person_id=str(row["person_id"]),
-        lead=lead,
-        consents=tuple(_consent(consent) for consent in row.get("consents") or ()),
-        relations=tuple(_relation(relation) for relation in row.get("relations") or ()),
-        debt_id=_text(debt) if (debt := row.get("debt_id")) is not None else None,
-    )
-
-
-def _relation(row: Mapping[str, Any]) -> Relation:
-    times = {name: _time(row[name]) if row.get(name) else None for name in ("last_transaction_at", "last_inquiry_at")}
-    return Relation(seller_id=_text(row["seller_id"]), contract_active=bool(row.get("contract_active")), **times)
-
-
-def _consent(row: Mapping[str, Any]) -> Consent:
-    times = {name: _time(row[name]) if row.get(name) else None for name in TIMES}
-    return Consent.from_record(
-        {
-            **{name: row.get(name) for name in ("consent_id", "source", "ip", "text_sha256", "signature_ref")},
-            **times,
-            "seller_id": row["seller_id"],
-            "purpose": str(row["purpose"]).lower(),
-            "channel": str(row.get("channel") or "voice").lower(),
-            "level": ConsentLevel(str(row["level"]).upper()).value,
-        }
-    )
-
-
-def _texts(values: object) -> tuple[str, ...]:
-    if not isinstance(values, list | tuple):
-        raise TypeError("not a list")
-    return tuple(map(_text, values))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not a text")
-    return value
-
-
-def _time(value: str) -> datetime:
-    time = datetime.fromisoformat(value)
-    if time.tzinfo is None:
-        raise ValueError("a time without a zone")
-    return time
