@@ -34,6 +34,8 @@ class Fault(StrEnum):
     """A request or a reply is lost."""
     RPC_SLOW = "rpc_slow"
     """A request or a reply takes its time."""
+    RIVAL_REDEEM = "rival_redeem"
+    """A second gateway asks to redeem what another was told to dial, under a nonce of its own; it never dials."""
     AWAY = "away"
     """A service can't be reached by rpc for a while."""
     DATABASE = "database"

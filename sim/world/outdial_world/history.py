@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 from outdial_contracts.base import Event
 
 E = TypeVar("E", bound=Event)
+RIVAL = "rival-gateway"
+"""Caller and gateway_id of a Redeem that the world asks beside a gateway's own; this gateway never dials."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from starlette.routing import compile_path
 
+from outdial_contracts.rpc import outdial_pb2 as pb
 from outdial_runtime.requests import HttpCall, NotReady
 from outdial_runtime.service import GrpcMethod, HttpReply, HttpRoute
-from outdial_world.history import Rpc
+from outdial_world.history import RIVAL, Rpc
 from outdial_world.life import Life, Step
 from outdial_world.weather import Trip
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 NO_TIMEOUT_SECONDS = 60.0
 HTTP_SECONDS = 10.0
+RIVAL_SECONDS = 0.25
+"""As long as a gateway waits for a grant."""
+REDEEM = ("Clearance", "Redeem")
 
 
 class Away(Exception):
@@ -39,6 +44,7 @@ class Net:
         self._world = world
         self._paths: dict[tuple[str, str], list[tuple[Any, HttpRoute]]] = {}
         self._turn = 0
+        self._rivals: list[asyncio.Task[None]] = []
 
     def channel(self, life: Life, address: str) -> Any:
         """A channel of a process to an address (`host:port`, as the services are configured with)."""
@@ -51,11 +57,33 @@ class Net:
         name = ".".join(method)
         target = self._world.find_by_address(address)
         rpc = self._note(name, life.instance, target.instance if target else address, message)
+        trip = self._world.weather.trip(name)
+        if method == REDEEM and (after_seconds := self._world.weather.rival_seconds(name)) is not None:
+            self._rival(address, message, after_seconds)
 
         async def answer(process: Process) -> Any:
             return await _answer_grpc(process, method, message)
 
-        return await self._travel(rpc, target, answer, timeout_seconds, life)
+        return await self._travel(rpc, trip, target, answer, timeout_seconds, life)
+
+    def _rival(self, address: str, message: Any, after_seconds: float) -> None:
+        """A gateway that nobody told to dial asks once, for the same attempt and leg, and gives up where it fails."""
+        asked = pb.RedeemRequest()
+        asked.CopyFrom(message)
+        asked.gateway_id = asked.boot_id = RIVAL
+        asked.nonce = f"{RIVAL}/{message.nonce}"
+
+        async def answer(process: Process) -> Any:
+            return await _answer_grpc(process, REDEEM, asked)
+
+        async def ask() -> None:
+            await asyncio.sleep(after_seconds)
+            target = self._world.find_by_address(address)
+            rpc = self._note(".".join(REDEEM), RIVAL, target.instance if target else address, asked)
+            with suppress(Away):
+                await self._travel(rpc, self._world.weather.trip(RIVAL), target, answer, RIVAL_SECONDS, None)
+
+        self._rivals.append(asyncio.create_task(ask()))
 
     async def http(
         self,
@@ -76,7 +104,8 @@ class Net:
         async def answer(process: Process) -> Any:
             return await self._answer_http(process, method, path, body, query or {}, headers or {})
 
-        reply: HttpReply = await self._travel(rpc, target, answer, timeout_seconds, None)
+        trip = self._world.weather.trip(rpc.method)
+        reply: HttpReply = await self._travel(rpc, trip, target, answer, timeout_seconds, None)
         return reply
 
     def _note(self, method: str, caller: str, callee: str, request: Any, path: str = "") -> Rpc:
@@ -96,12 +125,12 @@ class Net:
     async def _travel(
         self,
         rpc: Rpc,
+        trip: Trip,
         target: Process | None,
         answer: Callable[[Process], Any],
         timeout_seconds: float,
         life: Life | None,
     ) -> Any:
-        trip = self._world.weather.trip(rpc.method)
         try:
             async with asyncio.timeout(timeout_seconds):
                 reply = await self._there_and_back(rpc, trip, target, answer)

@@ -16,6 +16,9 @@ DELIVERY_SECONDS = (0.001, 0.02)
 LOST_SHARE = 0.02
 SLOW_SHARE = 0.05
 SLOW_SECONDS = (0.05, 0.6)
+RIVAL_SHARE = 0.04
+RIVAL_SECONDS = 0.004
+"""Within the time that a request takes, so that either may be the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,14 @@ class Weather:
             request_lost=happens and lost < LOST_SHARE / 2,
             reply_lost=happens and lost >= LOST_SHARE / 2,
         )
+
+    def rival_seconds(self, method: str) -> float | None:
+        """How long after the next rpc of this method a rival asks for the same; None: it has no rival."""
+        number = self._counts["rival"] = self._counts.get("rival", 0) + 1
+        draw = self._draws.at("rival", number)
+        if draw >= RIVAL_SHARE or not self._happens(Fault.RIVAL_REDEEM, method, number):
+            return None
+        return RIVAL_SECONDS * draw / RIVAL_SHARE
 
     def _happens(self, kind: Fault, method: str, number: int) -> bool:
         name = f"{kind}:{method}:{number}"

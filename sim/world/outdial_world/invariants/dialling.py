@@ -8,7 +8,7 @@ from itertools import combinations
 from zoneinfo import ZoneInfo
 
 from outdial_contracts.events import CallDisposition, CampaignPublished, CampaignState, StopChanged
-from outdial_world.history import Invite
+from outdial_world.history import RIVAL, Invite
 from outdial_world.invariants.facts import Facts, Redeemed
 from outdial_world.invariants.violation import Name, Violation
 
@@ -62,8 +62,8 @@ def _rings_once(invites: list[Invite]) -> Iterator[Violation]:
 
 
 def _invited(facts: Facts, redeemed: Redeemed) -> Iterator[Violation]:
-    """Not invited only where the gateway surely said so, or died before it could."""
-    if redeemed.attempt_id in facts.invites:
+    """Not invited only where the gateway surely said so, or died before it could, or is one that never dials."""
+    if redeemed.attempt_id in facts.invites or redeemed.event.gateway_id == RIVAL:
         return
     if any(not end.dialled for end in facts.ended.get(redeemed.attempt_id, ())):
         return

@@ -201,7 +201,12 @@ class Book:
         return rpc
 
     def closed(
-        self, attempt_id: str, seconds: float, person: str = "p-1", outcome: CloseOutcome = CloseOutcome.REDEEMED
+        self,
+        attempt_id: str,
+        seconds: float,
+        person: str = "p-1",
+        outcome: CloseOutcome = CloseOutcome.REDEEMED,
+        gateway: str = "gateway-0",
     ) -> ClearanceClosed:
         """clearance.closed."""
         event = ClearanceClosed(
@@ -211,7 +216,7 @@ class Book:
             mode=CallMode.LIVE_AUTODIALED,
             ring_timeout_seconds=18,
             closed_at=at(seconds),
-            gateway_id="gateway-0",
+            gateway_id=gateway,
             boot_id=BOOT,
         )
         self.say(event, seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from outdial_world.history import FaultEvent, Rpc
+from outdial_world.history import RIVAL, FaultEvent, Rpc
 from outdial_world.invariants import Name
 
 from outdial_contracts.events import (
@@ -39,11 +39,12 @@ def test_invite_by_another_boot_than_the_one_that_redeemed() -> None:
 
 
 def test_redemption_without_invite_needs_a_reason() -> None:
-    def redeemed_only() -> Book:
+    def redeemed_only(gateway: str = "gateway-0") -> Book:
         book = good()
         book.offered("a2", 30, "p-2", "+12125550002")
         book.cleared("a2", 31, "p-2")
-        book.redeemed("a2", 32, "p-2")
+        book.grant("a2", 32)
+        book.closed("a2", 32, "p-2", gateway=gateway)
         book.disposed("a2", 40, "p-2")
         book.lead_state(33, 1, "p-2")
         return book
@@ -54,6 +55,7 @@ def test_redemption_without_invite_needs_a_reason() -> None:
     assert silent.broken() == {Name.REDEEMED_WAS_INVITED}
     assert said.broken() == set()
     assert died.broken() == set()
+    assert redeemed_only(RIVAL).broken() == set()
 
 
 @pytest.mark.parametrize(("delay", "late"), [(0.28, False), (0.31, True)])
