@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from outdial_world.campaign import CAMPAIGN, TEAM
+from outdial_world.campaign import CAMPAIGNS, TEAM
 from outdial_world.net import Away
 from outdial_world.ports.phones import Handset
 
@@ -53,6 +53,8 @@ class Agent:
         self._state = "paused"
         self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._talked: set[str] = set()
+        self._campaigns: dict[str, str] = {}
+        """attempt_id -> its campaign, as the screen said."""
         self.owed = ""
         """The attempt that he has not wrapped up yet."""
         self._dialling = False
@@ -90,7 +92,7 @@ class Agent:
 
     async def _sign_in(self) -> None:
         self._token, self._state = "", "paused"
-        reply = await self._post("sign-in", {"team_id": TEAM, "campaign_ids": [CAMPAIGN]})
+        reply = await self._post("sign-in", {"team_id": TEAM, "campaign_ids": list(CAMPAIGNS)})
         self._token = reply["session_token"]
         self._world.note_person(self._name, "signed in")
 
@@ -146,6 +148,7 @@ class Agent:
             event = await self._inbox.get()
             attempt_id = event["attempt_id"]
             if event["type"] in ("assigned", "bridged") and attempt_id not in self._talked:
+                self._campaigns[attempt_id] = event["campaign_id"]
                 await self._take(attempt_id, event["type"] == "bridged")
                 await self._say("available")
 
@@ -174,7 +177,7 @@ class Agent:
         await self._wrap_up(attempt_id, code)
 
     async def _wrap_up(self, attempt_id: str, code: str) -> None:
-        body: dict[str, Any] = {"attempt_id": attempt_id, "code": code, "campaign_id": CAMPAIGN}
+        body: dict[str, Any] = {"attempt_id": attempt_id, "code": code, "campaign_id": self._campaigns[attempt_id]}
         if code == "CALLBACK":
             body["callback_at"] = (self._world.clock.now() + timedelta(hours=2)).isoformat()
         await self._post("wrap-up", body, tolerate=True)

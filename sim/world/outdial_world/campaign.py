@@ -1,8 +1,8 @@
-"""The campaign-hour: one team of ten agents, one campaign, and leads enough for two hundred offers."""
+"""The campaign-hour: a team of ten agents, two campaigns that share some people, leads enough for 200 offers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,15 +13,22 @@ OFFERS = 200
 REDEEMED = 150
 AGENTS = 10
 LEADS = 105
+SHARED_LEADS = 12
+"""Of them, so many are people whom the second campaign wants too."""
 """Fewer than offers: people are tried again, up to what the retry budget allows."""
 TEAM, CAMPAIGN, SELLER, ROUTE, TRUNK = "green", "spring-renewal", "S1", "world-carrier", "world-a"
 """The team's partition is the second one, so that a second pacer that joins takes the team over, and gives it back."""
+SECOND = "autumn-upgrade"
+"""Of the same seller and topic: one legal campaign with the first, so caps and drop budget are theirs together."""
+CAMPAIGNS = (CAMPAIGN, SECOND)
 SAFE_HARBOUR = "prompts/safe_harbour.wav"
 SAFE_HARBOUR_SECONDS = 4.0
 RING_TIMEOUT_SECONDS = 18
 HOUR_SECONDS = 3600.0
 AREAS = (("212", "NY"), ("312", "IL"), ("303", "CO"), ("404", "GA"), ("617", "MA"))
 """Area codes and states; none is at an hour when calls are not allowed."""
+FIRST_LEADS = 50
+"""They are submitted at once, the others while the campaign runs."""
 TWO_NUMBERS_SHARE = 0.1
 SAME_PERSON_SHARE = 0.06
 
@@ -77,12 +84,13 @@ class WorldLead:
     phone: str
     phone_2: str
     state: str
+    campaign_id: str = CAMPAIGN
 
     def document(self) -> dict[str, str]:
         """The body of POST /v1/leads."""
         granted = (START - timedelta(days=60)).isoformat().replace("+00:00", "Z")
         return {
-            "campaign_id": CAMPAIGN,
+            "campaign_id": self.campaign_id,
             "source": "crm",
             "lead_id": self.lead_id,
             "person_id": self.person_id,
@@ -108,7 +116,10 @@ class WorldLead:
 
 
 def leads(draws: Draws) -> list[WorldLead]:
-    """All leads of a seed; some persons have two numbers, and some persons two leads (the second is refused)."""
+    """All leads of a seed; some persons have two numbers, and some persons two leads (the second is refused).
+
+    The second campaign's come among the first ones, so that both want the same people at the same time.
+    """
     stream, found = draws.stream("leads"), []
     for n in range(LEADS):
         area, state = stream.choice(AREAS)
@@ -123,4 +134,6 @@ def leads(draws: Draws) -> list[WorldLead]:
                 state=state,
             )
         )
-    return found
+    shared = draws.stream("shared-leads").sample(found[:FIRST_LEADS], SHARED_LEADS)
+    second = [replace(lead, lead_id=f"S{lead.lead_id}", campaign_id=SECOND) for lead in shared]
+    return [*found[: FIRST_LEADS - SHARED_LEADS], *second, *found[FIRST_LEADS - SHARED_LEADS :]]

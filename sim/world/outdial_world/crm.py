@@ -9,13 +9,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from outdial_contracts.events import SuppressionSource, SuppressionSubmitted
-from outdial_world.campaign import SELLER, WorldLead
+from outdial_world.campaign import FIRST_LEADS, SELLER, WorldLead
 from outdial_world.net import Away
 
 if TYPE_CHECKING:
     from outdial_world.world import World
 
-FIRST_LEADS = 50
 GAP_SECONDS = 1.0
 TWICE_SHARE = 0.05
 AGAIN_SECONDS = 0.8

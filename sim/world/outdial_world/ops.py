@@ -1,11 +1,11 @@
-"""The people who run the campaign: publish it, start it, pause it, press a stop button, and stop it in the end."""
+"""The people who run the campaigns: publish, start and pause them, press a stop button, and stop them in the end."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from outdial_world.campaign import AREAS, CAMPAIGN, CAMPAIGN_DOCUMENT, ROUTE_DOCUMENT
+from outdial_world.campaign import AREAS, CAMPAIGN_DOCUMENT, CAMPAIGNS, ROUTE_DOCUMENT
 from outdial_world.net import Away
 
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ class Operations:
         self._stopped = False
 
     async def publish(self) -> None:
-        """Route, campaign, and go."""
+        """Route, campaigns, and go."""
         await self._post("/v1/documents", ROUTE_DOCUMENT)
-        await self._post("/v1/campaigns", CAMPAIGN_DOCUMENT)
+        for campaign_id in CAMPAIGNS:
+            await self._post("/v1/campaigns", {**CAMPAIGN_DOCUMENT, "id": campaign_id})
         await self._state("RUNNING")
 
     async def run(self) -> None:
@@ -59,8 +60,10 @@ class Operations:
         await self._button(scope, False)
 
     async def _state(self, state: str) -> None:
-        await self._post(f"/v1/campaigns/{CAMPAIGN}/state", {"state": state})
-        self._world.note_person("ops", f"campaign {state}")
+        """Of both."""
+        for campaign_id in CAMPAIGNS:
+            await self._post(f"/v1/campaigns/{campaign_id}/state", {"state": state})
+        self._world.note_person("ops", f"campaigns {state}")
 
     async def _button(self, scope: str, stopped: bool) -> None:
         await self._post("/v1/stops", {"scope": scope, "stopped": stopped, "reason": "the world"})
