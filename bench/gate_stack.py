@@ -29,13 +29,11 @@ from outdial_contracts.codec import encode
 from outdial_contracts.events import (
     Address,
     CallMode,
-    CampaignDocument,
     CampaignPublished,
     CampaignState,
     Consent,
     ConsentLevel,
     Context,
-    DialMode,
     LeadReady,
     LineType,
     Purpose,
@@ -43,6 +41,7 @@ from outdial_contracts.events import (
 )
 from outdial_contracts.headers import EventHeaders, event_id
 from outdial_contracts.topics import TOPICS
+from outdial_testing.campaigns import campaign_document
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "compliance-gate"
@@ -153,26 +152,7 @@ def gate(
 
 def campaign() -> list[CampaignPublished]:
     """One campaign that runs."""
-    document = CampaignDocument(
-        owner="bench",
-        seller_id="S1",
-        seller_name="Example Ltd",
-        seller_callback="+12125550100",
-        purpose=Purpose.MARKETING,
-        topic_id="T1",
-        mode=DialMode.PREDICTIVE,
-        kpi="connect_rate",
-        rollback_trigger="drop_rate > 0.03",
-        abandon_limit=0.03,
-        max_lines_per_agent=4.0,
-        small_team_below=5,
-        ring_timeout_seconds=18,
-        clearance_ttl_seconds=CLEARANCE_TTL_SECONDS,
-        retry_max_per_person=3,
-        retry_window_hours=24,
-        route_id="bench",
-        safe_harbour="prompts/safe_harbour.wav",
-    )
+    document = campaign_document(owner="bench", clearance_ttl_seconds=CLEARANCE_TTL_SECONDS, route_id="bench")
     version = CampaignPublished(
         campaign_id="bench",
         slot="1",

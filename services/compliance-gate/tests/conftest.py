@@ -34,7 +34,6 @@ from outdial_contracts.events import (
     Consent,
     ConsentLevel,
     Context,
-    DialMode,
     LeadReady,
     LineType,
     Purpose,
@@ -45,6 +44,7 @@ from outdial_contracts.rpc import outdial_pb2 as pb
 from outdial_runtime.migrations import migrate
 from outdial_runtime.outcome import Emit, Publish
 from outdial_runtime.service import Received, Request
+from outdial_testing.campaigns import campaign_document
 
 NOON = datetime(2026, 11, 17, 17, 0, tzinfo=UTC)
 """A Tuesday: 12:00 in New York, 09:00 in Los Angeles."""
@@ -173,26 +173,7 @@ def published(
 
 
 def document() -> CampaignDocument:
-    return CampaignDocument(
-        owner="ops@example.test",
-        seller_id="S1",
-        seller_name="Example Ltd",
-        seller_callback="+12125550100",
-        purpose=Purpose.MARKETING,
-        topic_id="T1",
-        mode=DialMode.PREDICTIVE,
-        kpi="connect_rate",
-        rollback_trigger="drop_rate > 0.03",
-        abandon_limit=0.03,
-        max_lines_per_agent=4.0,
-        small_team_below=5,
-        ring_timeout_seconds=18,
-        clearance_ttl_seconds=60,
-        retry_max_per_person=3,
-        retry_window_hours=24,
-        route_id="demo-carrier",
-        safe_harbour="prompts/safe_harbour.wav",
-    )
+    return campaign_document()
 
 
 def consent(**changes: Any) -> Consent:

@@ -9,6 +9,7 @@ from typing import Any
 from console.domain.board import Board
 from console.domain.seen import KEPT_ATTEMPTS, SeenAttempt, Stage
 from outdial_contracts import events as ev
+from outdial_testing.campaigns import campaign_document
 
 NOW = datetime(2026, 11, 17, 15, 0, 30, tzinfo=UTC)
 WHY = {
@@ -32,13 +33,7 @@ def published(campaign_id: str = "c1", version: int = 1, state: str | None = Non
 
 
 def document() -> ev.CampaignDocument:
-    return ev.CampaignDocument(
-        owner="o", seller_id="S1", seller_name="Example", seller_callback="+12125550100", purpose=ev.Purpose.MARKETING,
-        topic_id="T1", mode=ev.DialMode.PREDICTIVE, kpi="k", rollback_trigger="r", abandon_limit=0.03,
-        max_lines_per_agent=4.0, small_team_below=5, ring_timeout_seconds=18, clearance_ttl_seconds=60,
-        retry_max_per_person=3, retry_window_hours=24, retry_after_seconds={}, caller_ids=("+12125550101",),
-        route_id="r", safe_harbour="s",
-    )  # fmt: skip
+    return campaign_document(retry_after_seconds={}, caller_ids=("+12125550101",))
 
 
 def progress(attempt: str, stage: str, at: datetime = NOW, **more: Any) -> ev.CallProgress:

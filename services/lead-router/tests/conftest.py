@@ -27,6 +27,7 @@ from outdial_contracts.identity import TokenKeys
 from outdial_runtime.migrations import migrate
 from outdial_runtime.outcome import Emit, Outcome
 from outdial_runtime.service import HttpReply, Received, Request, TickInput
+from outdial_testing.campaigns import campaign_document
 
 NOW = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
 Kind = TypeVar("Kind", bound=Event)
@@ -69,29 +70,11 @@ async def fresh_postgres(dsn: str) -> AsyncIterator[RecordedPostgres]:
         await pool.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
-def campaign_document(**changes: Any) -> ev.CampaignDocument:
-    document = ev.CampaignDocument(
-        owner="ops@example.test",
-        seller_id="S1",
-        seller_name="Example Ltd",
-        seller_callback="+12125550100",
-        purpose=ev.Purpose.MARKETING,
-        topic_id="T1",
-        mode=ev.DialMode.PREDICTIVE,
-        kpi="connect_rate",
-        rollback_trigger="drop_rate > 0.03",
-        abandon_limit=0.03,
-        max_lines_per_agent=4.0,
-        small_team_below=5,
-        ring_timeout_seconds=18,
-        clearance_ttl_seconds=60,
-        retry_max_per_person=3,
-        retry_window_hours=24,
-        route_id="demo-carrier",
-        safe_harbour="prompts/safe_harbour.wav",
-        retry_after_seconds={"busy": 900, "no_answer": 3600, "congestion": 120, "voicemail": 14400},
-    )
-    return replace(document, **changes)
+RETRY_AFTER_SECONDS = {"busy": 900, "no_answer": 3600, "congestion": 120, "voicemail": 14400}
+
+
+def retrying_document(**changes: Any) -> ev.CampaignDocument:
+    return campaign_document(**({"retry_after_seconds": RETRY_AFTER_SECONDS} | changes))
 
 
 class Desk:
@@ -126,7 +109,7 @@ class Desk:
             version=1,
             team_id="blue",
             state=ev.CampaignState.UNKNOWN,
-            document=campaign_document(**changes),
+            document=retrying_document(**changes),
             published_at=self.now,
             published_by="test",
         )
@@ -199,4 +182,4 @@ async def postgres_desk(postgres_dsn: str) -> AsyncIterator[Desk]:
 @pytest.fixture
 def document() -> ev.CampaignDocument:
     """A campaign's document."""
-    return campaign_document()
+    return retrying_document()

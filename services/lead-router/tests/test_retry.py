@@ -9,30 +9,11 @@ import pytest
 
 from lead_router.domain.lifecycle import LeadEvent
 from lead_router.domain.retry import DEAD_NUMBER, RETRY_CAUSE, NextStep, after_block, after_disposition
-from outdial_contracts.events import BlockReason, CampaignDocument, DialMode, DispositionCode, Purpose
+from outdial_contracts.events import BlockReason, DispositionCode
+from outdial_testing.campaigns import campaign_document
 
 NOW = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
-DOCUMENT = CampaignDocument(
-    owner="o",
-    seller_id="S1",
-    seller_name="Example",
-    seller_callback="+12125550100",
-    purpose=Purpose.MARKETING,
-    topic_id="T1",
-    mode=DialMode.PREDICTIVE,
-    kpi="k",
-    rollback_trigger="r",
-    abandon_limit=0.03,
-    max_lines_per_agent=4.0,
-    small_team_below=5,
-    ring_timeout_seconds=18,
-    clearance_ttl_seconds=60,
-    retry_max_per_person=3,
-    retry_window_hours=24,
-    route_id="r",
-    safe_harbour="p",
-    retry_after_seconds={"busy": 900, "no_answer": 3600, "voicemail": 14400},
-)
+DOCUMENT = campaign_document(retry_after_seconds={"busy": 900, "no_answer": 3600, "voicemail": 14400})
 Code = DispositionCode
 
 

@@ -27,18 +27,17 @@ from outdial_contracts.events import (
     CloseReason,
     ComplianceCleared,
     Context,
-    DialMode,
     EndClass,
     Fault,
     GatewayCapacity,
     JournalKind,
     PacingJournal,
     ProgressStage,
-    Purpose,
     RecordingRule,
     Segment,
     Verdict,
 )
+from outdial_testing.campaigns import campaign_document
 from pacer.domain.assign import assign
 from pacer.domain.inputs import AgentGiven, Decision, Dial, Input, Tick
 from pacer.domain.recovery import Entry
@@ -54,28 +53,7 @@ def at(seconds: float) -> datetime:
 
 
 def document(**over: Any) -> CampaignDocument:
-    base: dict[str, Any] = {
-        "owner": "ops@example.test",
-        "seller_id": "S1",
-        "seller_name": "Example Ltd",
-        "seller_callback": "+12125550100",
-        "purpose": Purpose.MARKETING,
-        "topic_id": "T1",
-        "mode": DialMode.PREDICTIVE,
-        "kpi": "connect_rate",
-        "rollback_trigger": "drop_rate > 0.03",
-        "abandon_limit": 0.03,
-        "max_lines_per_agent": 4.0,
-        "small_team_below": 5,
-        "ring_timeout_seconds": 18,
-        "clearance_ttl_seconds": 60,
-        "retry_max_per_person": 3,
-        "retry_window_hours": 24,
-        "route_id": "demo-carrier",
-        "safe_harbour": "prompts/safe_harbour.wav",
-        "caller_ids": ("+12125550101", "+13125550102"),
-    }
-    return CampaignDocument(**(base | over))
+    return campaign_document(**({"caller_ids": ("+12125550101", "+13125550102")} | over))
 
 
 def published(doc: CampaignDocument | None = None, state: CampaignState = CampaignState.UNKNOWN) -> CampaignPublished:

@@ -94,6 +94,9 @@ UNION ALL SELECT 'open_attempts', count(*) FROM open_attempts
 UNION ALL SELECT 'suppressions', count(*) FROM suppressions
 UNION ALL SELECT 'ledger_records', count(*) FROM ledger_records"""
 
+UNANSWERED = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""InternalClientError is no PostgresError: asyncpg raises it on a connection in a state that it did not expect."""
+
 
 def lock_key(token: str) -> int:
     """The advisory lock of a token: 64 signed bits of its SHA-256."""
@@ -107,7 +110,7 @@ def fail_closed() -> Iterator[None]:
         yield
     except asyncpg.DataError as error:
         raise Unstorable(type(error).__name__) from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except UNANSWERED as error:
         raise StoreUnavailable(type(error).__name__) from error
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from compliance_gate.domain.facts import Relation
 from compliance_gate.domain.ledger import Record, RecordKind
+from compliance_gate.domain.local_time import local_time
 from compliance_gate.domain.offers import Known
 from compliance_gate.domain.reassigned import answer_for
 from compliance_gate.domain.rules import PackRow
@@ -68,7 +68,7 @@ def _times(clearance: Clearance, redemptions: Sequence[Redemption]) -> list[dict
         {
             "what": what,
             "utc": _iso(at),
-            "local": at.astimezone(ZoneInfo(zone)).isoformat() if zone else None,
+            "local": local_time(at, zone).isoformat() if zone else None,
             "zone": zone,
         }
         for what, at in moments
@@ -103,12 +103,14 @@ def _decision(clearance: Clearance, deps: Deps) -> dict[str, Any]:
 
 def _presentation(records: Sequence[Record], deps: Deps) -> dict[str, Any]:
     """The rows on recording and on the number shown that the decision's ledger record names."""
-    for body in (json.loads(record.body) for record in records if record.kind is RecordKind.DECISION):
-        return {
-            shown: [_rule(i, deps.pack.rule(i), deps) for i in body.get(names, ())]
-            for shown, names in (("recording_rules", "recording_rule_ids"), ("caller_id_rules", "caller_id_rule_ids"))
-        }
-    return {}
+    decision = next((record for record in records if record.kind is RecordKind.DECISION), None)
+    if decision is None:
+        return {}
+    body = json.loads(decision.body)
+    return {
+        shown: [_rule(i, deps.pack.rule(i), deps) for i in body.get(names, ())]
+        for shown, names in (("recording_rules", "recording_rule_ids"), ("caller_id_rules", "caller_id_rule_ids"))
+    }
 
 
 def _rules(clearance: Clearance, deps: Deps) -> list[dict[str, str]]:

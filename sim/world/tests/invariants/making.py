@@ -16,7 +16,6 @@ from outdial_contracts.events import (
     CallEnded,
     CallMode,
     CallProgress,
-    CampaignDocument,
     CampaignPublished,
     CampaignState,
     ClearanceClosed,
@@ -24,7 +23,6 @@ from outdial_contracts.events import (
     CloseReason,
     ComplianceCleared,
     Context,
-    DialMode,
     DispositionCode,
     EndClass,
     Fault,
@@ -39,6 +37,7 @@ from outdial_contracts.events import (
     Segment,
 )
 from outdial_contracts.rpc import outdial_pb2 as pb
+from outdial_testing.campaigns import campaign_document
 
 START = datetime(2026, 11, 17, 15, 0, tzinfo=UTC)
 TEAM, CAMPAIGN, GATEWAY, BOOT = "blue", "spring", "media-gateway-0", "boot-1"
@@ -50,27 +49,7 @@ CONTEXT = Context(
     region="US-NY",
     local_zone="America/New_York",
 )
-DOCUMENT = CampaignDocument(
-    owner="ops",
-    seller_id="S1",
-    seller_name="Example Ltd",
-    seller_callback="+12125550100",
-    purpose=Purpose.MARKETING,
-    topic_id="T1",
-    mode=DialMode.PREDICTIVE,
-    kpi="connect_rate",
-    rollback_trigger="",
-    abandon_limit=0.03,
-    max_lines_per_agent=4,
-    small_team_below=5,
-    ring_timeout_seconds=18,
-    clearance_ttl_seconds=60,
-    retry_max_per_person=3,
-    retry_window_hours=24,
-    route_id="route",
-    safe_harbour="message.wav",
-    caller_ids=("+12125550101",),
-)
+DOCUMENT = campaign_document(caller_ids=("+12125550101",))
 
 
 def at(seconds: float) -> datetime:
