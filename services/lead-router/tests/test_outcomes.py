@@ -174,6 +174,17 @@ async def test_late_refusal_of_an_earlier_attempt_takes_the_next_offer_back(desk
     assert [r.attempt_id for r in returned] == [(await desk.sent(ev.LeadReady))[1].attempt_id]
 
 
+async def test_offer_that_we_cancel_and_the_pacer_returns_too_is_two_events(desk: Desk) -> None:
+    """The pacer gives offers back on the same topic under the cause returned:{attempt}."""
+    await one_lead(desk)
+    ready = await call(desk, Code.BUSY, 1)
+    await desk.tick(900)
+    await desk.demand(2)
+    await dispose(desk, ready, Code.NOT_INTERESTED, revision=2)
+    [cause] = [e.cause for e in await desk.store.sent() if isinstance(e.event, ev.OfferReturned)]
+    assert not cause.startswith("returned:")
+
+
 async def test_disposition_before_the_redemption_counts_one_attempt(desk: Desk) -> None:
     await one_lead(desk)
     await desk.demand(1)

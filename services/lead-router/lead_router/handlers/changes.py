@@ -65,7 +65,7 @@ async def give_back(work: Work, lead: Lead, now: datetime) -> None:
     """Tells the gate that the lead's open offer must not be used; its clearance.closed still comes."""
     offer = await work.offer(lead.current_attempt_id) if lead.current_attempt_id else None
     if offer is not None and offer.state in (OfferState.OPEN, OfferState.UNANSWERED):
-        await work.emit([Emit(event=_returned(offer, now), cause=f"returned:{offer.attempt_id}")])
+        await work.emit([Emit(event=_returned(offer, now), cause=f"cancelled:{offer.attempt_id}")])
 
 
 def _returned(offer: Offer, now: datetime) -> OfferReturned:
